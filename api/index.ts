@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+export * from "./credential-path";
+export * from "./crd/definition";
+export * from "./crd/schema";
+export * from "./crd/types";
+export * from "./duration";
+export * from "./failure";
+export * from "./policy";
+export * from "./secret";
+export * from "./selector";
+export * from "./server-url";
+export * from "./spiffe";
