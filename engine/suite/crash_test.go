@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package suite
+
+import (
+	"context"
+	"syscall"
+	"testing"
+	"time"
+
+	"pulumi-riptides/engine/stand"
+	"pulumi-riptides/lab/simulator"
+)
+
+// call is one kind of call to OpenAI.
+type call struct {
+	method, path string
+	counted      string // how the simulator counts it
+}
+
+var (
+	createAccount  = call{"POST", accountsPath, "POST /v1/organization/projects/{project}/service_accounts"}
+	deleteAccount  = call{"DELETE", accountPath, "DELETE /v1/organization/projects/{project}/service_accounts/{account}"}
+	createAdminKey = call{"POST", adminsPath, "POST /v1/organization/admin_api_keys"}
+	checkAdminKey  = call{"GET", adminPath, "GET /v1/organization/admin_api_keys/{key}"}
+	deleteAdminKey = call{"DELETE", adminPath, "DELETE /v1/organization/admin_api_keys/{key}"}
+)
+
+// during sends a request whose call to OpenAI is answered late, breaks something as soon as OpenAI is asked, and gives
+// the request's answer.
+func (p *place) during(c call, action, method, path string, body any, broken func()) (r stand.Reply) {
+	p.Helper()
+	before := p.openai.State().Requests.By[c.counted]
+	p.fault(simulator.Fault{Method: c.method, Path: c.path, Action: action, DelayMS: 1500})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		var err error
+		if r, err = p.server.Do(method, path, body); err != nil {
+			p.Logf("the request under way: %v", err)
+		}
+	}()
+	p.until("OpenAI is asked", 10*time.Second, func() bool { return p.openai.State().Requests.By[c.counted] > before })
+	broken()
+	<-done
+	return r
+}
+
+// duringCreds is during for a creds read.
+func (p *place) duringCreds(action string, broken func()) stand.Reply {
+	p.Helper()
+	accounts := len(p.openai.State().Accounts)
+	r := p.during(createAccount, action, "GET", p.mount+"/creds/agent", nil, func() {
+		if action == "slow-after" { // the call is counted a moment before it takes effect
+			p.until("the account is made", 10*time.Second, func() bool { return len(p.openai.State().Accounts) > accounts })
+		}
+		broken()
+	})
+	if r.Status == 200 {
+		p.remember(r)
+	}
+	return r
+}
+
+// runsAgain waits until the server has started the plugin again.
+func (p *place) runsAgain() {
+	p.Helper()
+	p.until("the plugin runs again", 10*time.Second, func() bool { return p.try("GET", "info", nil).Status == 200 })
+}
+
+func (p *place) killPlugin() {
+	p.Helper()
+	pids, err := p.server.Plugins()
+	if err != nil || len(pids) == 0 {
+		p.Fatalf("plugin processes: %v, %v", pids, err)
+	}
+	for _, pid := range pids {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			p.Fatal(err)
+		}
+	}
+}
+
+// oneIsPending checks that the write-ahead entry of the lost account has survived.
+func (p *place) oneIsPending() {
+	p.Helper()
+	if n := p.must("GET", "info", nil).Data["pending_accounts"]; n != 1.0 {
+		p.Errorf("the ledger has %v entries without an outcome, want 1", n)
+	}
+}
+
+func TestPluginKilledWhileCreating(t *testing.T) {
+	for _, action := range []string{"slow", "slow-after"} {
+		t.Run(action, func(t *testing.T) {
+			alone(t, stand.ServerOptions{}, func(p *place) {
+				p.configured(nil)
+				kept := p.creds()
+				if r := p.duringCreds(action, p.killPlugin); r.Status < 500 {
+					p.Errorf("the read under way is answered with %d", r.Status)
+				}
+				p.runsAgain()
+				p.until("the lost account is made", 10*time.Second, func() bool { return len(p.openai.State().Accounts) == 2 })
+				p.oneIsPending()
+				p.tidy()
+				p.balanced()
+				if r := p.revoke(kept.LeaseID); r.Status != 204 {
+					p.Errorf("a lease of the killed plugin cannot be revoked: %v", r.Errors)
+				}
+				p.creds()
+				p.balanced()
+				p.unmounted()
+			})
+		})
+	}
+}
+
+func TestPluginKilledWhileRevoking(t *testing.T) {
+	for _, action := range []string{"slow", "slow-after"} {
+		t.Run(action, func(t *testing.T) {
+			alone(t, stand.ServerOptions{}, func(p *place) {
+				p.configured(nil)
+				p.creds()
+				lease := map[string]any{"lease_id": p.creds().LeaseID, "sync": true}
+				if r := p.during(deleteAccount, action, "PUT", "sys/leases/revoke", lease, p.killPlugin); r.Status < 400 {
+					p.Errorf("the revocation under way is answered with %d", r.Status)
+				}
+				p.runsAgain()
+				if r := p.revoke(lease["lease_id"].(string)); r.Status != 204 {
+					p.Errorf("the second revocation is answered with %d: %v", r.Status, r.Errors)
+				}
+				p.balanced()
+				p.unmounted()
+			})
+		})
+	}
+}
+
+func TestPluginKilledWhileRotatingKeepsExactlyOneAdminKey(t *testing.T) {
+	for name, c := range map[string]call{"creating": createAdminKey, "checking": checkAdminKey, "deleting": deleteAdminKey} {
+		t.Run(name, func(t *testing.T) {
+			alone(t, stand.ServerOptions{}, func(p *place) {
+				p.configured(nil)
+				lease := p.creds().LeaseID
+				if r := p.during(c, "slow-after", "POST", p.mount+"/config/rotate", nil, p.killPlugin); r.Status < 500 {
+					p.Errorf("the rotation under way is answered with %d", r.Status)
+				}
+				p.runsAgain()
+				p.tidy()
+				admins, config := p.openai.State().AdminKeys, p.must("GET", "config", nil).Data
+				if len(admins) != 1 || admins[0].ID != config["admin_api_key_id"] {
+					p.Errorf("admin keys %+v, configured %v", admins, config["admin_api_key_id"])
+				}
+				if r := p.revoke(lease); r.Status != 204 {
+					p.Errorf("a lease cannot be revoked after it: %v", r.Errors)
+				}
+				p.creds()
+				p.balanced()
+				p.unmounted()
+			})
+		})
+	}
+}
+
+func TestMountDisabledAfterAKillLeavesNoKey(t *testing.T) {
+	alone(t, stand.ServerOptions{}, func(p *place) {
+		p.configured(nil)
+		p.creds()
+		p.duringCreds("slow-after", p.killPlugin)
+		p.runsAgain()
+		p.plant(p.must("GET", "info", nil).Data["account_prefix"].(string) + "lost")
+		p.unmounted()
+	})
+}
+
+func TestServerSealedWhileCreating(t *testing.T) {
+	for _, action := range []string{"slow", "slow-after"} {
+		t.Run(action, func(t *testing.T) {
+			alone(t, stand.ServerOptions{}, func(p *place) {
+				p.configured(nil)
+				p.creds()
+				p.duringCreds(action, func() {
+					if err := p.server.Seal(); err != nil {
+						p.Fatal(err)
+					}
+				})
+				if err := p.server.Unseal(); err != nil {
+					p.Fatal(err)
+				}
+				p.until("late creations have taken effect", 10*time.Second, func() bool {
+					return p.openai.State().Requests.By[createAccount.counted] >= 2
+				})
+				time.Sleep(2 * time.Second) // a creation whose caller is gone tells nobody when it takes effect
+				p.tidy()
+				p.balanced()
+				p.creds()
+				p.balanced()
+				p.unmounted()
+			})
+		})
+	}
+}
+
+func TestServerKilledWhileCreating(t *testing.T) {
+	alone(t, stand.ServerOptions{Disk: true}, func(p *place) {
+		p.configured(nil)
+		p.creds()
+		p.duringCreds("slow-after", p.server.Kill)
+		if err := p.server.Restart(); err != nil {
+			p.Fatal(err)
+		}
+		p.oneIsPending()
+		p.tidy()
+		p.balanced()
+		p.unmounted()
+	})
+}
+
+func TestCallerThatGoesAwayLeavesNoAccount(t *testing.T) {
+	everywhere(t, func(p *place) {
+		p.configured(nil)
+		for _, action := range []string{"slow", "slow-after"} {
+			p.fault(simulator.Fault{Method: "POST", Path: accountsPath, Action: action, DelayMS: 1000})
+			ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+			if _, err := p.server.DoContext(ctx, "GET", p.mount+"/creds/agent", nil); err == nil {
+				p.Error("the read was answered in time")
+			}
+			cancel()
+		}
+		p.until("nothing is pending any more", 10*time.Second, func() bool {
+			p.tidy()
+			return p.must("GET", "info", nil).Data["live_accounts"] == 0.0 && len(p.openai.State().Accounts) == 0
+		})
+		p.balanced()
+		p.unmounted()
+	})
+}
+
+func TestRequestThatRunsOutOfTimeLeavesNoAccount(t *testing.T) {
+	alone(t, stand.ServerOptions{RequestLimit: 2 * time.Second}, func(p *place) {
+		p.configured(nil)
+		p.fault(simulator.Fault{Method: "POST", Path: accountsPath, Action: "slow", DelayMS: 3000})
+		if r := p.tryCreds(); r.Status < 500 {
+			p.Errorf("the read is answered with %d", r.Status)
+		}
+		p.until("the late account is made", 10*time.Second, func() bool { return len(p.openai.State().Accounts) == 1 })
+		p.tidy()
+		p.balanced()
+		p.unmounted()
+	})
+}
