@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * riptides: credentials as files that only the bound process can read.
+ *
+ * The node agent describes through /dev/riptides (device.c, message.c,
+ * uapi/riptides.h) who may read what (store.c); sysfs files (files.c) check
+ * the reader at every read (identity.c, exe.c) and forget the content at its
+ * end (expiry.c). Nothing of a content is ever printed.
+ *
+ * Unload is refused while the agent has the device open. It removes the
+ * device, then the files (waiting for reads in progress; descriptors still
+ * open give ENODEV), then wipes everything.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/module.h>
+
+#include "blob.h"
+#include "device.h"
+#include "events.h"
+#include "exe.h"
+#include "expiry.h"
+#include "files.h"
+#include "health.h"
+#include "store.h"
+
+#define RIPTIDES_VERSION "0.1.0"
+
+static int __init riptides_init(void)
+{
+	int err;
+
+	expiry_init();
+	err = exe_init();
+	if (err)
+		return err;
+	err = events_init();
+	if (err)
+		goto fail_events;
+	err = binding_files_init();
+	if (err)
+		goto fail_files;
+	err = health_init();
+	if (err)
+		goto fail_health;
+	err = device_init();
+	if (err)
+		goto fail_device;
+	pr_info("version " RIPTIDES_VERSION " loaded\n");
+	return 0;
+
+fail_device:
+	health_exit();
+fail_health:
+	binding_files_exit();
+fail_files:
+	events_exit();
+fail_events:
+	exe_exit();
+	return err;
+}
+
+static void __exit riptides_exit(void)
+{
+	device_exit();
+	health_exit();
+	store_exit();
+	binding_files_exit();
+	expiry_exit();
+	events_exit();
+	exe_exit();
+	blob_exit();
+	pr_info("unloaded, every content wiped\n");
+}
+
+module_init(riptides_init);
+module_exit(riptides_exit);
+
+MODULE_DESCRIPTION("Credentials that only the bound process can read");
+MODULE_LICENSE("GPL");
+MODULE_VERSION(RIPTIDES_VERSION);
