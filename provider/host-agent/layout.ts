@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** Where everything of ours is on a node (docs/node.md). Nothing is written elsewhere. */
+export const layout = {
+    program: "/usr/lib/riptides",
+    runtime: "/usr/lib/riptides/bin/node",
+    agent: "/usr/lib/riptides/agent.js",
+    moduleDirectory: "/usr/lib/riptides/kmod",
+    module: "/usr/lib/riptides/kmod/riptides.ko",
+    sources: "/usr/lib/riptides/kmod/source",
+    manifest: "/usr/lib/riptides/manifest.json",
+    unit: "/etc/systemd/system/riptides-agent.service",
+    configuration: "/etc/riptides/agent.json",
+    credentials: "/var/lib/riptides",
+    identity: "/var/lib/riptides/identity.cred",
+    cluster: "/var/lib/riptides/cluster.cred",
+    volatile: "/run/riptides",
+} as const;
+
+/** Name of the systemd unit. */
+export const unitName = "riptides-agent.service";
+
+/** Name of the kernel module. */
+export const moduleName = "riptides";
