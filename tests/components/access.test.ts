@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+import { strict as assert } from "node:assert";
+import { Ajv } from "ajv";
+import * as pulumi from "@pulumi/pulumi";
+import { credentialPath, kinds, spiffeId } from "../../api";
+import * as riptides from "../../components";
+import { record, unknown } from "../../components/testing";
+import { program } from "./program";
+
+const path = credentialPath(spiffeId("example.org", "ai-agent"), "ai-agent-openai");
+
+function valueOf<T>(output: pulumi.Output<T>): Promise<T> {
+    return new Promise((resolve) => output.apply(resolve));
+}
+
+describe("OpenAIAccess", function () {
+    // The first program of a process loads the SDKs.
+    this.timeout(20_000);
+
+    it("lets in one subject of one agent, with a token of two uses that outlives the longest key by a minute", async () => {
+        const stack = await record(() => program());
+        const { inputs } = stack.only("vault:jwt/authBackendRole:AuthBackendRole");
+        assert.deepEqual(inputs, {
+            backend: "jwt-ai-agent",
+            roleName: "ai-agent",
+            roleType: "jwt",
+            userClaim: "sub",
+            boundAudiences: ["vault"],
+            boundSubject: "spiffe://example.org/ai-agent",
+            boundClaims: { "riptides:agent": "00000000-0000-4000-8000-000000000001" },
+            tokenType: "service",
+            tokenNumUses: 2,
+            tokenTtl: 3660,
+            tokenMaxTtl: 3660,
+            tokenExplicitMaxTtl: 3660,
+            tokenNoDefaultPolicy: true,
+            tokenPolicies: ["read-ai-agent-openai"],
+        });
+    });
+
+    it("trusts the node's key, trimmed as the server keeps it, and one issuer", async () => {
+        const stack = await record(() => program());
+        const { inputs } = stack.only("vault:jwt/authBackend:AuthBackend");
+        assert.equal(inputs.boundIssuer, "spiffe://example.org");
+        const [key] = inputs.jwtValidationPubkeys as [string];
+        assert.match(key, /^-----BEGIN PUBLIC KEY-----\n.*\n-----END PUBLIC KEY-----$/s);
+    });
+
+    it("grants one read and the token's own end, nothing else", async () => {
+        const stack = await record(() => program());
+        assert.equal(
+            stack.only("vault:index/policy:Policy").inputs.policy,
+            [
+                'path "openai/creds/ai-agent" {\n  capabilities = ["read"]\n}\n',
+                'path "auth/token/revoke-self" {\n  capabilities = ["update"]\n}\n',
+            ].join("\n"),
+        );
+    });
+
+    it("writes objects that its own schemas take", async () => {
+        const stack = await record(() =>
+            program({ access: { vaultCaBundle: "pem", vaultNamespace: "team", refreshTrigger: "1" } }),
+        );
+        for (const kind of [kinds.service, kinds.credentialSource, kinds.workloadIdentity, kinds.credentialBinding]) {
+            const object = stack.only(`kubernetes:core.riptides.io/v1alpha1:${kind.kind}`).inputs;
+            const ajv = new Ajv({ strict: false });
+            assert.ok(ajv.validate({ ...kind.spec, additionalProperties: false }, object.spec), ajv.errorsText());
+            assert.equal((object.metadata as { namespace: string }).namespace, "riptides-system");
+        }
+    });
+
+    it("knows the file in preview, when nothing exists yet", async () => {
+        const stack = await record(() => program().access, { preview: true });
+        assert.equal(await valueOf(stack.result.path), path);
+        assert.deepEqual(await valueOf(stack.result.files), [{ path, type: "CREDENTIAL" }]);
+    });
+
+    it("gives after up what the agent reported", async () => {
+        const files = [{ path: "/sys/module/riptides/credentials/x/crb-y/vault.json", type: "CREDENTIAL" }];
+        const stack = await record(() => program().access, {
+            outputs: ({ type }) =>
+                type === "riptides:index:BindingStatus"
+                    ? { state: "FAILED", reason: "VaultSealed", message: "sealed", files }
+                    : undefined,
+        });
+        const { state, reason, message, files: reported } = stack.result;
+        assert.deepEqual(await Promise.all([state, reason, message].map((output) => valueOf<unknown>(output))), [
+            "FAILED",
+            "VaultSealed",
+            "sealed",
+        ]);
+        assert.deepEqual(await valueOf(reported), files);
+    });
+
+    it("previews what depends on the node as unknown, and the rest as it will be", async () => {
+        const stack = await record(() => program(), { preview: true });
+        const role = stack.only("vault:jwt/authBackendRole:AuthBackendRole").inputs;
+        assert.deepEqual(role.boundClaims, { "riptides:agent": unknown });
+        assert.equal(role.boundSubject, "spiffe://example.org/ai-agent");
+        assert.deepEqual(stack.only("vault:jwt/authBackend:AuthBackend").inputs.jwtValidationPubkeys, [unknown]);
+        const identity = stack.only("kubernetes:core.riptides.io/v1alpha1:WorkloadIdentity").inputs.spec;
+        assert.deepEqual(identity, {
+            workloadID: "ai-agent",
+            scope: { agent: { id: unknown } },
+            selectors: [{ "process:binary:path": "/usr/local/bin/ai-agent", "systemd:unit": "ai-agent.service" }],
+        });
+    });
+
+    it("asks again for the status when any of the three objects behind it changes", async () => {
+        const generations = { CredentialBinding: 2, CredentialSource: 3, WorkloadIdentity: 5 };
+        const stack = await record(() => program(), {
+            outputs: ({ type, inputs }) => {
+                const generation = generations[type.split(":").at(-1) as keyof typeof generations];
+                return generation === undefined
+                    ? undefined
+                    : { metadata: { ...(inputs.metadata as object), generation } };
+            },
+        });
+        assert.equal(stack.only("riptides:index:BindingStatus").inputs.generation, "2.3.5");
+    });
+
+    it("makes the binding last, after everything the agent's first try needs", async () => {
+        const stack = await record(() => program());
+        const { dependencies } = stack.only("kubernetes:core.riptides.io/v1alpha1:CredentialBinding");
+        for (const needed of [
+            "kubernetes:core.riptides.io/v1alpha1:CredentialSource",
+            "kubernetes:core.riptides.io/v1alpha1:WorkloadIdentity",
+            "vault:jwt/authBackendRole:AuthBackendRole",
+            "vault:index/policy:Policy",
+            "riptides:openai:Role",
+        ]) {
+            assert.ok(dependencies.includes(stack.only(needed).urn), needed);
+        }
+    });
+
+    it("is destroyed in the order role, configuration, mount, plugin, so that each delete can still revoke keys", async () => {
+        const stack = await record(() => program());
+        const order = [
+            "riptides:openai:Role",
+            "riptides:openai:Config",
+            "vault:index/mount:Mount",
+            "riptides:openai:Plugin",
+        ].map((type) => stack.only(type));
+        for (const [index, needed] of order.slice(1).entries()) {
+            assert.ok(order[index]!.dependencies.includes(needed.urn), `${order[index]!.type} before ${needed.type}`);
+        }
+        assert.deepEqual(
+            order.map(({ deletedWith }) => deletedWith),
+            ["", "", "", ""],
+        );
+    });
+
+    it("takes every published name", async () => {
+        const names = {
+            role: "my-role",
+            policy: "read-openai-apikeys",
+            jwtMount: "jwt",
+            jwtRole: "openai-apikeys",
+            service: "openai-api",
+            credentialSource: "vault-openai-apikeys",
+            workloadIdentity: "agent-identity",
+            credentialBinding: "vault-openai-apikeys-binding",
+        };
+        const stack = await record(() => program({ access: { names, workloadId: "team/agent" } }));
+        const object = (kind: string) => stack.only(`kubernetes:core.riptides.io/v1alpha1:${kind}`).inputs;
+        const name = (kind: string) => (object(kind).metadata as { name: string }).name;
+        assert.deepEqual(
+            [
+                stack.only("riptides:openai:Role").inputs.name,
+                stack.only("vault:index/policy:Policy").inputs.name,
+                stack.only("vault:jwt/authBackend:AuthBackend").inputs.path,
+                stack.only("vault:jwt/authBackendRole:AuthBackendRole").inputs.roleName,
+                name("Service"),
+                name("CredentialSource"),
+                name("WorkloadIdentity"),
+                name("CredentialBinding"),
+            ],
+            Object.values(names),
+        );
+        assert.deepEqual(object("CredentialBinding").spec, {
+            workloadID: "team/agent",
+            credentialSource: "vault-openai-apikeys",
+            propagation: { sysfs: {} },
+        });
+        assert.deepEqual(object("CredentialSource").spec, {
+            vault: {
+                address: "https://bao.example.org:8200",
+                jwtAuthMethodPath: "jwt",
+                role: "openai-apikeys",
+                path: "openai/creds/my-role",
+                audience: ["vault"],
+            },
+        });
+    });
+
+    it("takes an engine that is kept elsewhere, by its path", async () => {
+        const stack = await record(() => program({ access: { engine: "/team/openai/" } }));
+        assert.equal(stack.only("riptides:openai:Role").inputs.mount, "team/openai");
+        const { vault } = stack.only("kubernetes:core.riptides.io/v1alpha1:CredentialSource").inputs.spec as {
+            vault: { path: string };
+        };
+        assert.equal(vault.path, "team/openai/creds/ai-agent");
+    });
+
+    it("warns in preview of a process that is known by its name alone", async () => {
+        const spoofable = await record(() => program({ access: { process: { name: "ai-agent" } } }), { preview: true });
+        assert.ok(spoofable.warnings.some((line) => line.includes("[Spoofable]") && line.includes("process:name")));
+        const sound = await record(() => program({ access: { process: { name: "ai-agent", uid: 1000 } } }));
+        assert.deepEqual(sound.warnings, []);
+    });
+
+    it("shows the status of a binding that is only read", async () => {
+        const status = { state: "OK", expiresAt: "2030-01-01T00:00:00Z" };
+        const stack = await record(() => riptides.CredentialBinding.get("b", "riptides-system/b"), {
+            outputs: () => ({ status }),
+        });
+        assert.deepEqual(await valueOf(stack.result.status), status);
+    });
+});

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { BindingResource, Cluster, ClusterView, IdentityResource, SourceResource } from "../../agent/cluster";
+import { CredentialBindingStatus, DaemonSpec, DaemonStatus, RiptidesError } from "../../api";
+
+/** The custom resources, without a server. */
+export class FakeCluster implements Cluster {
+    readonly sources = new Map<string, SourceResource>();
+    readonly identities = new Map<string, IdentityResource>();
+    readonly bindings = new Map<string, BindingResource>();
+    readonly daemons = new Map<string, { spec: DaemonSpec; status: DaemonStatus }>();
+    /** Every status written, in order. */
+    readonly writes: { binding: string; status: CredentialBindingStatus }[] = [];
+    daemonWrites = 0;
+    /** Thrown by every write until taken away. */
+    fault?: RiptidesError;
+    private changed: (() => void) | undefined;
+    private uids = 0;
+
+    watch(onChange: (view: ClusterView) => void): void {
+        this.changed = () => onChange(this);
+        this.changed();
+    }
+
+    /** Creates an object or replaces its spec. */
+    apply<K extends "sources" | "identities" | "bindings">(
+        kind: K,
+        name: string,
+        spec: (K extends "sources"
+            ? SourceResource
+            : K extends "identities"
+              ? IdentityResource
+              : BindingResource)["spec"],
+    ): void {
+        const known = this[kind].get(name);
+        const next = {
+            name,
+            uid: known?.uid ?? `uid-${++this.uids}`,
+            generation: (known?.generation ?? 0) + 1,
+            spec,
+            ...(known?.status === undefined ? {} : { status: known.status }),
+        };
+        (this[kind] as Map<string, unknown>).set(name, next);
+        this.changed?.();
+    }
+
+    remove(kind: "sources" | "identities" | "bindings", name: string): void {
+        this[kind].delete(name);
+        this.changed?.();
+    }
+
+    status(binding: string): CredentialBindingStatus | undefined {
+        return this.bindings.get(binding)?.status;
+    }
+
+    async writeBindingStatus(name: string, status: CredentialBindingStatus): Promise<boolean> {
+        if (this.fault) {
+            throw this.fault;
+        }
+        this.writes.push({ binding: name, status });
+        const binding = this.bindings.get(name);
+        if (binding) {
+            // As JSON: what is undefined is absent.
+            binding.status = JSON.parse(JSON.stringify(status)) as CredentialBindingStatus;
+        }
+        return binding !== undefined;
+    }
+
+    async writeDaemon(name: string, spec: DaemonSpec, status: DaemonStatus): Promise<void> {
+        if (this.fault) {
+            throw this.fault;
+        }
+        this.daemonWrites++;
+        this.daemons.set(name, { spec, status });
+    }
+
+    async hasDaemon(name: string): Promise<boolean> {
+        return this.daemons.has(name);
+    }
+
+    async deleteDaemon(name: string): Promise<void> {
+        this.daemons.delete(name);
+    }
+
+    close(): void {
+        this.changed = undefined;
+    }
+}

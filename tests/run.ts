@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// `npm test [-- suite...]`: runs the suites and ends with `N passed, N failed`.
+import { build } from "../scripts/build";
+import { down, toolPath, up } from "../lab";
+import { type Count, goTest, mocha, testFiles } from "./suites";
+
+const lab = "test";
+
+interface Suite {
+    needsLab: boolean;
+    /** Added to the command line of the lab's node. */
+    kernelArguments?: string;
+    run: () => Promise<Count[]>;
+}
+
+const suites: Record<string, Suite> = {
+    fast: {
+        needsLab: false,
+        run: async () => [
+            await mocha(["api", "components", "provider", "agent", "kmod", "lab", "scripts"].flatMap(testFiles)),
+        ],
+    },
+    engine: {
+        needsLab: false,
+        run: async () => {
+            const bao = await toolPath("bao");
+            return [await goTest("lab/simulator", []), await goTest("engine", ["-timeout=20m"], { BAO: bao })];
+        },
+    },
+    e2e: { needsLab: true, run: async () => [await mocha(testFiles("e2e"), { RIPTIDES_LAB: lab })] },
+    // Every allocation is checked for writes out of bounds and after free.
+    kernel: {
+        needsLab: true,
+        kernelArguments: "slub_debug=FZPU",
+        run: async () => [await mocha(testFiles("kernel"), { RIPTIDES_LAB: lab })],
+    },
+};
+
+async function main(names: string[]): Promise<Count> {
+    const chosen = names.length > 0 ? names : Object.keys(suites);
+    const unknown = chosen.find((name) => !(name in suites));
+    if (unknown !== undefined) {
+        throw new Error(`there is no suite ${unknown}; the suites are ${Object.keys(suites).join(", ")}`);
+    }
+    const total: Count = { passed: 0, failed: 0 };
+    const add = (count: Count) => {
+        total.passed += count.passed;
+        total.failed += count.failed;
+    };
+    for (const name of chosen.filter((name) => !suites[name]!.needsLab)) {
+        console.log(`\n=== ${name}`);
+        (await suites[name]!.run()).forEach(add);
+    }
+    for (const name of chosen.filter((name) => suites[name]!.needsLab)) {
+        console.log(`\n=== ${name}`);
+        await build();
+        // A lab a suite: a kernel panic must not spoil the next one.
+        const running = await up({
+            name: lab,
+            ...(suites[name]!.kernelArguments ? { kernelArguments: suites[name]!.kernelArguments } : {}),
+        });
+        try {
+            (await suites[name]!.run()).forEach(add);
+        } finally {
+            await down(running);
+        }
+    }
+    return total;
+}
+
+main(process.argv.slice(2)).then(
+    ({ passed, failed }) => {
+        console.log(`\n${passed} passed, ${failed} failed`);
+        process.exit(failed > 0 || passed === 0 ? 1 : 0);
+    },
+    (error: unknown) => {
+        console.error(error);
+        console.log("\n0 passed, 1 failed");
+        process.exit(1);
+    },
+);
