@@ -7,13 +7,14 @@
  * returns one frame from the module. Every integer is little endian, every
  * string is NUL-terminated and padded with NULs, every reserved field is zero.
  *
- * Order: HELLO first. A table of bindings is staged by BEGIN and BINDING and
- * takes effect as a whole at COMMIT. Replies (HELLO_ACK, BLOB, STATS) come
+ * Order: HELLO first. A table is staged by BEGIN, BINDING and INJECTION (after
+ * the BINDING it belongs to) and takes effect as a whole at COMMIT. Replies (HELLO_ACK, BLOB, STATS) come
  * before events and carry the seq of their request. Events carry a seq of
  * their own, counting from 1 since the module was loaded.
  *
  * errno of write():
- *   EPROTO          HELLO missing or repeated, BINDING or COMMIT without BEGIN
+ *   EPROTO          HELLO missing or repeated, BINDING, INJECTION or COMMIT
+ *                   without BEGIN
  *   EPROTONOSUPPORT HELLO asks for another ABI
  *   EMSGSIZE        length field, write size and message size do not agree, or
  *                   the content or blob is over its limit
@@ -21,10 +22,12 @@
  *   EOPNOTSUPP      unknown message type
  *   EINVAL          refused value: name, empty or unknown mask, path, count or
  *                   generation of COMMIT, empty content, expiry out of range
- *   EEXIST          binding staged twice
- *   ENOSPC          more bindings than BEGIN announced, or than allowed
- *   ENOENT          CREDENTIAL or WIPE for a binding that is not in the table
- *   EKEYEXPIRED     CREDENTIAL whose expiry has passed
+ *   EEXIST          binding staged twice, or a host and port twice in a binding
+ *   ENOSPC          more bindings or injections than announced, or than allowed
+ *   ENOENT          CREDENTIAL, SECRET or WIPE for a binding that is not in the
+ *                   table, or without that delivery; INJECTION for a binding
+ *                   that is not staged with RIPTIDES_DELIVER_WIRE
+ *   EKEYEXPIRED     CREDENTIAL or SECRET whose expiry has passed
  *   ENOBUFS         too many replies wait to be read
  *   ESHUTDOWN       SHUTDOWN was sent on this descriptor
  *
@@ -35,10 +38,12 @@
 #ifndef RIPTIDES_UAPI_H
 #define RIPTIDES_UAPI_H
 
+#include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define RIPTIDES_ABI		1
+#define RIPTIDES_ABI		2
 #define RIPTIDES_DEVICE		"/dev/riptides"
+#define RIPTIDES_TLS_DEVICE	"/dev/riptides-tls"	/* for the TLS helper */
 
 #define RIPTIDES_VERSION_SIZE	32	/* bytes of a version string, with its NUL */
 #define RIPTIDES_WORKLOAD_SIZE	16	/* bytes of a UUID, RFC 4122 order */
@@ -52,6 +57,17 @@
 #define RIPTIDES_BINDINGS_MAX	4096
 #define RIPTIDES_ALTERNATIVES_MAX 16	/* conjunctions of one binding */
 #define RIPTIDES_LIFETIME_MAX	315360000000ULL	/* ms from now to an expiry: ten years */
+#define RIPTIDES_INJECTIONS_MAX	4096	/* of all bindings together */
+#define RIPTIDES_RULES_MAX	32	/* of one injection */
+#define RIPTIDES_HOST_SIZE	256	/* a DNS name, lower case */
+#define RIPTIDES_TRUST_SIZE	72	/* name of a trust store */
+#define RIPTIDES_WORD_SIZE	64	/* header name, scheme, region, service */
+#define RIPTIDES_METHOD_SIZE	16
+#define RIPTIDES_PATH_SIZE	256
+#define RIPTIDES_SECRET_MAX	4095	/* bytes of all values of a SECRET */
+#define RIPTIDES_BODY_MAX	16777216	/* largest body_max */
+#define RIPTIDES_HANDSHAKE_MS	10000	/* where handshake_ms is 0 */
+#define RIPTIDES_HANDSHAKE_MS_MAX 60000
 
 enum riptides_type {
 	/* to the module */
@@ -65,6 +81,8 @@ enum riptides_type {
 	RIPTIDES_BLOB_GET	= 0x0008,	/* header only */
 	RIPTIDES_STATS_GET	= 0x0009,	/* header only */
 	RIPTIDES_SHUTDOWN	= 0x000a,	/* header only */
+	RIPTIDES_INJECTION	= 0x000b,
+	RIPTIDES_SECRET		= 0x000c,
 
 	/* replies */
 	RIPTIDES_HELLO_ACK	= 0x8001,
@@ -76,6 +94,7 @@ enum riptides_type {
 	RIPTIDES_DENY		= 0xc002,
 	RIPTIDES_EXPIRE		= 0xc003,
 	RIPTIDES_LOST		= 0xc004,
+	RIPTIDES_WIRE		= 0xc005,
 };
 
 /* Facts a reader must have: all that are in the mask. */
@@ -109,6 +128,33 @@ enum riptides_reason {
 };
 
 #define RIPTIDES_REASONS	16	/* size of the counter array, by reason */
+
+/* How a binding's credential reaches the workload: a mask, not 0. */
+enum riptides_delivery {
+	RIPTIDES_DELIVER_FILE	= 1 << 0,	/* vault.json; takes CREDENTIAL */
+	RIPTIDES_DELIVER_WIRE	= 1 << 1,	/* INJECTION; takes SECRET */
+	RIPTIDES_DELIVER_ALL	= (1 << 2) - 1,
+};
+
+/* What is added to a request. */
+enum riptides_scheme {
+	RIPTIDES_SCHEME_HEADER	= 1,	/* <header>: <prefix><value> */
+	RIPTIDES_SCHEME_SIGV4	= 2,	/* AWS Signature Version 4 */
+};
+
+/* What happened on a connection of a bound process to a declared port. */
+enum riptides_wire_kind {
+	RIPTIDES_WIRE_INJECTED	= 1,	/* a request left with the credential */
+	RIPTIDES_WIRE_OWN_TLS	= 2,	/* the process brings its own TLS: untouched */
+	RIPTIDES_WIRE_REFUSED	= 3,	/* rule or host: EACCES */
+	RIPTIDES_WIRE_MALFORMED	= 4,	/* not a request that can be governed: EINVAL, EMSGSIZE, EPROTO */
+	RIPTIDES_WIRE_NO_SECRET	= 5,	/* no live secret: EACCES */
+	RIPTIDES_WIRE_HANDSHAKE	= 6,	/* TLS failed: EPROTO, ETIMEDOUT, EHOSTDOWN */
+	RIPTIDES_WIRE_IDENTITY	= 7,	/* the writer is not the bound process: EACCES */
+	RIPTIDES_WIRE_BROKEN	= 8,	/* failed after the handshake */
+};
+
+#define RIPTIDES_WIRE_KINDS	12	/* size of the counter array, by kind */
 
 struct riptides_header {
 	__le32 length;			/* bytes of the whole frame */
@@ -148,14 +194,58 @@ struct riptides_begin {
 	struct riptides_header header;
 	__le64 generation;
 	__le32 count;			/* BINDING frames that follow */
-	__le32 reserved;
+	__le32 injections;		/* INJECTION frames that follow */
 };
 
 /* A reader must satisfy one of the alternatives: a disjunction of conjunctions. */
 struct riptides_binding {
 	struct riptides_header header;
 	struct riptides_key key;
+	__le32 delivery;		/* enum riptides_delivery */
+	__le32 reserved;
 	struct riptides_facts facts[];	/* to the end of the frame, 1 to 16 */
+};
+
+/* A request that is allowed. An empty method is any method. */
+struct riptides_rule {
+	char method[RIPTIDES_METHOD_SIZE];	/* "POST" */
+	char path[RIPTIDES_PATH_SIZE];		/* prefix, ends at a segment */
+};
+
+/*
+ * A service to which requests of a binding's processes are carried over TLS 1.3
+ * with its secret. The server must prove that it is `host`. `trust` names the
+ * certificate authorities (/run/riptides/trust/<trust>.pem, for the TLS
+ * helper); empty: those of the node. Fields of the other scheme are zero.
+ */
+struct riptides_injection {
+	struct riptides_header header;
+	struct riptides_key key;
+	__le32 scheme;				/* enum riptides_scheme */
+	__le32 port;				/* 1 to 65535 */
+	__le32 body_max;			/* SigV4: bytes of a body kept to be signed */
+	__le32 handshake_ms;			/* longest handshake; 0: RIPTIDES_HANDSHAKE_MS */
+	char host[RIPTIDES_HOST_SIZE];
+	char trust[RIPTIDES_TRUST_SIZE];	/* letters and digits */
+	char header_name[RIPTIDES_WORD_SIZE];	/* "Authorization" */
+	char prefix[RIPTIDES_WORD_SIZE];	/* "Bearer ", or empty */
+	char region[RIPTIDES_WORD_SIZE];
+	char service[RIPTIDES_WORD_SIZE];
+	struct riptides_rule rules[];		/* to the end; none: everything */
+};
+
+/* Publishes or rotates what a binding's injections add, in one step. */
+struct riptides_secret {
+	struct riptides_header header;
+	struct riptides_key key;
+	__le64 expires_at_ms;			/* Unix time */
+	/*
+	 * Lengths of the values that follow each other in `bytes`: of the header's
+	 * value, or of access key, secret key and session token (may be 0). The
+	 * rest 0. They add up to the length of `bytes`.
+	 */
+	__le32 lengths[4];
+	__u8 bytes[];
 };
 
 /* Swaps the table. Bindings with the same key keep their content. */
@@ -172,7 +262,7 @@ struct riptides_credential {
 	__u8 content[];			/* to the end of the frame, 1 to 4095 bytes */
 };
 
-/* Forgets the content of one binding; its file stays and reads ENODATA. */
+/* Forgets content and secret of one binding; its file stays and reads ENODATA. */
 struct riptides_wipe {
 	struct riptides_header header;
 	struct riptides_key key;
@@ -207,7 +297,11 @@ struct riptides_stats {
 	__le32 bindings;
 	__le32 contents;		/* bindings that hold a live content */
 	__le32 blob_length;
-	__le32 reserved;
+	__le32 injections;
+	__le64 wire[RIPTIDES_WIRE_KINDS];	/* by enum riptides_wire_kind */
+	__le64 handshakes;		/* begun */
+	__le32 connections;		/* that live now */
+	__le32 helper;			/* 1: the TLS helper is connected */
 };
 
 /*
@@ -227,10 +321,81 @@ struct riptides_event {
 	char comm[RIPTIDES_COMM_SIZE];
 };
 
+/*
+ * WIRE: what happened on a connection; not more than one a second for the same
+ * process, kind and binding, INJECTED once for each process and secret.
+ */
+struct riptides_wire_event {
+	struct riptides_header header;
+	struct riptides_key key;
+	__le64 at_ms;			/* Unix time of the event */
+	__le64 revision;		/* counts the secrets of a binding, from 1 */
+	__le32 kind;			/* enum riptides_wire_kind */
+	__le32 error;			/* errno the process sees, 0: none */
+	__le32 pid;
+	__le32 uid;
+	__le32 port;
+	__le32 reserved;
+	char comm[RIPTIDES_COMM_SIZE];
+	char host[RIPTIDES_HOST_SIZE];	/* of the service; empty: not known yet */
+};
+
 /* Events the agent did not read in time. */
 struct riptides_lost {
 	struct riptides_header header;
 	__le64 count;
+};
+
+/*
+ * /dev/riptides-tls, for the TLS helper (mode 0600, one opener). One read()
+ * gives one request (EMSGSIZE when the buffer is shorter), poll() tells when
+ * there is one. ACCEPT gives a descriptor of the connected socket, on which
+ * the helper does a TLS 1.3 client handshake for `host` and installs the keys
+ * of both directions into kernel TLS. DONE gives the socket back; the helper
+ * closes its descriptor. The module believes only what it sees in the socket.
+ * What is not done at the deadline, or when the helper closes the device,
+ * fails. Integers are of the machine's own order.
+ */
+struct riptides_handshake {
+	__u64 id;
+	__u32 deadline_ms;		/* left when it was read */
+	__u32 reserved;
+	char host[RIPTIDES_HOST_SIZE];
+	char trust[RIPTIDES_TRUST_SIZE];
+	char alpn[16];			/* "http/1.1" */
+};
+
+struct riptides_handshake_result {
+	__u64 id;
+	__s32 error;			/* 0, or a negative errno */
+	__u32 reserved;
+};
+
+#define RIPTIDES_TLS_ACCEPT	_IOW(0xb7, 1, __u64)	/* returns a descriptor */
+#define RIPTIDES_TLS_DONE	_IOW(0xb7, 2, struct riptides_handshake_result)
+
+/*
+ * getsockopt() on a socket that the module carries, for the process that owns
+ * it; ENOPROTOOPT on any other.
+ */
+#define SOL_RIPTIDES		0x5274
+#define RIPTIDES_SO_STATE	1
+
+struct riptides_so_state {
+	__u32 state;			/* enum riptides_so_state_value */
+	__s32 error;			/* first error, a negative errno */
+	__u64 requests;
+	__u64 injections;
+	char host[RIPTIDES_HOST_SIZE];
+};
+
+enum riptides_so_state_value {
+	RIPTIDES_SO_FIRST	= 0,	/* nothing written yet */
+	RIPTIDES_SO_COLLECT	= 1,	/* the first head is not complete */
+	RIPTIDES_SO_HANDSHAKE	= 2,
+	RIPTIDES_SO_OPEN	= 3,
+	RIPTIDES_SO_PASS	= 4,	/* own TLS, or not a bound process: untouched */
+	RIPTIDES_SO_FAIL	= 5,
 };
 
 #endif
