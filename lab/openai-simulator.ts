@@ -7,7 +7,10 @@ import { start, untilReady, type RunningPart } from "./part";
 import type { LabState, PortName } from "./state";
 import { ownGoProgram } from "./tools";
 
-/** The one part that is not real: the OpenAI API, with TLS under its public name. */
+/** Names the guest resolves to the simulator (lab/guest/rootfs/etc/hosts). */
+const simulatedHosts = ["api.openai.com", "s3.us-east-1.amazonaws.com"];
+
+/** The one part that is not real: the OpenAI API and an S3-like store, with TLS under their public names. */
 export async function startSimulator(
     directory: string,
     authority: Authority,
@@ -15,7 +18,7 @@ export async function startSimulator(
     started: (part: RunningPart) => void,
 ): Promise<LabState["simulator"]> {
     const file = await ownGoProgram(join("lab", "simulator"), "openai-simulator", "./cmd/openai-simulator");
-    const certificate = authority.issue("openai-simulator", ["api.openai.com"]);
+    const certificate = authority.issue("openai-simulator", simulatedHosts);
     const adminKey = `sk-admin-${randomBytes(24).toString("base64url")}`;
     const readyFile = join(directory, "simulator.ready");
     rmSync(readyFile, { force: true });

@@ -16,6 +16,8 @@ import (
 //	DELETE /control/requests   sets the counters to zero
 //	POST   /control/projects   Project {id, name?, status?}
 //	POST   /control/check-key  {value} -> {live, id}
+//	GET    /control/arrivals   -> [Arrival, ...], the latest 10,000
+//	DELETE /control/arrivals   forgets them
 func (s *Simulator) Control() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /control/state", func(w http.ResponseWriter, _ *http.Request) {
@@ -50,6 +52,13 @@ func (s *Simulator) Control() http.Handler {
 			id, live := s.KeyLives(body.Value)
 			writeJSON(w, http.StatusOK, map[string]any{"live": live, "id": id})
 		}
+	})
+	mux.HandleFunc("GET /control/arrivals", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, s.Arrivals())
+	})
+	mux.HandleFunc("DELETE /control/arrivals", func(w http.ResponseWriter, _ *http.Request) {
+		s.arrivals.reset()
+		controlReply(w, nil)
 	})
 	return mux
 }

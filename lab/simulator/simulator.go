@@ -20,10 +20,11 @@ type Options struct {
 
 // Simulator is one organization at OpenAI. Its methods are safe for concurrent use.
 type Simulator struct {
-	org    *organization
-	faults faults
-	log    requestLog
-	api    http.Handler
+	org      *organization
+	faults   faults
+	log      requestLog
+	arrivals arrivals
+	api      http.Handler
 }
 
 // New seeds an organization with one active project and one admin key.
@@ -65,12 +66,25 @@ func New(o Options) (*Simulator, error) {
 		}
 		return pattern
 	}
-	s.api = s.log.count(s.faults.spoil(mux), route)
+	openai := s.log.count(s.faults.spoil(mux), route)
+	s.api = s.Record(func(w http.ResponseWriter, r *http.Request, arrival *Arrival) {
+		arrival.KeyID = s.keyID(r)
+		openai.ServeHTTP(w, r)
+	})
 	return s, nil
 }
 
 // API is the OpenAI side; serve it at the root of a host, paths start with /v1.
 func (s *Simulator) API() http.Handler { return s.api }
+
+// keyID gives the id of a request's key when it is a live one.
+func (s *Simulator) keyID(r *http.Request) string {
+	_, id := s.org.look(bearer(r))
+	return id
+}
+
+// Arrivals are the latest requests, oldest first.
+func (s *Simulator) Arrivals() []Arrival { return s.arrivals.snapshot() }
 
 // AddFaults adds rules after those already there.
 func (s *Simulator) AddFaults(rules ...Fault) error { return s.faults.add(rules) }

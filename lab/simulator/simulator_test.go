@@ -197,3 +197,18 @@ func TestControlShowsNoKeyValue(t *testing.T) {
 		}
 	}
 }
+
+func TestArrivalsTellWhichKeyCameNotItsValue(t *testing.T) {
+	s := newStand(t)
+	made := s.must(200, "POST", accountsPath, seedKey, `{"name":"a"}`)["api_key"].(map[string]any)
+	s.must(204, "DELETE", "/control/arrivals", "", "")
+	s.must(200, "GET", "/v1/models", made["value"].(string), "")
+	s.must(401, "GET", "/v1/models", "riptides", "")
+	list := s.sim.Arrivals()
+	if len(list) != 2 || list[0].KeyID != made["id"] || list[0].Status != 200 || list[1].KeyID != "" || list[1].Status != 401 {
+		t.Errorf("arrivals are %+v", list)
+	}
+	if list[0].Connection == "" || list[0].Connection != list[1].Connection {
+		t.Errorf("two requests of one connection came from %q and %q", list[0].Connection, list[1].Connection)
+	}
+}

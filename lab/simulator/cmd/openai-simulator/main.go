@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command openai-simulator serves the OpenAI simulator over HTTP, TLS or both, and its control API on another port.
+// Command openai-simulator serves the OpenAI simulator, and by its Host header an S3-like store, over HTTP, TLS or both, and
+// their control API on another port.
 package main
 
 import (
@@ -21,6 +22,7 @@ import (
 	"time"
 
 	"pulumi-riptides/lab/simulator"
+	"pulumi-riptides/lab/simulator/objects"
 )
 
 // adminKeyVariable names the environment variable with the first admin key: a command line can be read by every user.
@@ -73,6 +75,19 @@ func run(o options) error {
 	if err != nil {
 		return err
 	}
+	store := objects.New()
+	s3, openai := sim.Record(store.Serve), sim.API()
+	api := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if objects.Serves(r.Host) {
+			s3.ServeHTTP(w, r)
+		} else {
+			openai.ServeHTTP(w, r)
+		}
+	})
+	control := http.NewServeMux()
+	control.Handle("/", sim.Control())
+	control.Handle("/control/aws-credentials", store.Control())
+	control.Handle("/control/aws-credentials/", store.Control())
 	said := ready{PID: os.Getpid(), Organization: o.seed.Organization, Project: o.seed.Project, AdminKeyID: o.seed.AdminKeyID}
 	var servers []*http.Server
 	failed := make(chan error, 3)
@@ -95,7 +110,7 @@ func run(o options) error {
 		return l.Addr().String(), nil
 	}
 	if o.listen != "" {
-		address, err := serve(o.listen, sim.API(), nil)
+		address, err := serve(o.listen, api, nil)
 		if err != nil {
 			return fmt.Errorf("--listen: %w", err)
 		}
@@ -106,13 +121,15 @@ func run(o options) error {
 		if err != nil {
 			return fmt.Errorf("--tls-cert: %w", err)
 		}
-		address, err := serve(o.tlsListen, sim.API(), &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
+		address, err := serve(o.tlsListen, api, &tls.Config{
+			Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
+		})
 		if err != nil {
 			return fmt.Errorf("--tls-listen: %w", err)
 		}
 		said.HTTPS = "https://" + address + "/v1"
 	}
-	address, err := serve(o.control, sim.Control(), nil)
+	address, err := serve(o.control, control, nil)
 	if err != nil {
 		return fmt.Errorf("--control: %w", err)
 	}
