@@ -201,7 +201,7 @@ function moduleSources(): Recipe {
 function helperSources(): Recipe {
     const unit = "kmod/helper/riptides-tls.service";
     const sources = () => [
-        ...filesBelow("kmod/helper", (name) => /\.[ch]$|^Makefile$|\.md$/.test(name)),
+        ...filesBelow("kmod/helper", (name) => /\.[ch]$|^Makefile$|^LICENSE$/.test(name)),
         ...["kmod/uapi/riptides.h", "kmod/LICENSE"],
     ];
     return {
