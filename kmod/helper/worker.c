@@ -59,12 +59,15 @@ static void forget(struct worker *worker, struct job *job)
 	free(job);
 }
 
-/* Reports and forgets. That nobody waits any more (-ENOENT) is as good as done. */
+/*
+ * Reports and forgets; the log first, so that it is there when the process sees
+ * the error. That nobody waits any more (-ENOENT) is as good as done.
+ */
 static void finish(struct worker *worker, struct job *job, int error)
 {
-	upcall_done(worker->device, job->request.id, error);
 	if (error)
 		log_failure(job->request.host, error, job->handshake.reason);
+	upcall_done(worker->device, job->request.id, error);
 	forget(worker, job);
 }
 
@@ -87,8 +90,8 @@ static void step(struct worker *worker, struct job *job)
 static void refuse(struct worker *worker, const struct riptides_handshake *request, int error,
 		   const char *reason)
 {
-	upcall_done(worker->device, request->id, error);
 	log_failure(request->host, error, reason);
+	upcall_done(worker->device, request->id, error);
 }
 
 static void start(struct worker *worker, const struct riptides_handshake *request, int64_t read_at)

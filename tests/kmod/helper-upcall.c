@@ -3,7 +3,7 @@
  * The device of kmod/helper/ in user space, for tests of everything else of the
  * helper: requests come from standard input, the socket is a connection to the
  * port of 127.0.0.1 in the low 16 bits of the request's id, a result is a line
- * "<id> <error>" on standard output. Id 0 is a request that nobody waits for.
+ * "<id> <error>" among those of the log. Id 0 is a request that nobody waits for.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -47,6 +47,6 @@ int upcall_accept(int device, uint64_t id)
 int upcall_done(int device, uint64_t id, int error)
 {
 	(void)device;
-	dprintf(STDOUT_FILENO, "%llu %d\n", (unsigned long long)id, error);
+	dprintf(STDERR_FILENO, "%llu %d\n", (unsigned long long)id, error);
 	return 0;
 }
