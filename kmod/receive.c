@@ -221,6 +221,9 @@ int receive(struct conn *conn, struct msghdr *message, size_t length, int flags)
 	case RIPTIDES_SO_OPEN:
 		return receive_open(conn, message, length, flags);
 	case RIPTIDES_SO_FAIL:
+		/* Ended by shutdown(): as natively, the end of the stream. */
+		if (READ_ONCE(conn->shut_read) && READ_ONCE(conn->error) == -EPIPE)
+			return 0;
 		return conn_take_error(conn);
 	default:
 		return sock_error(conn->sk);
