@@ -127,6 +127,6 @@ const status = new riptides.BindingStatus(
 
 /** OK when the kernel can sign. */
 export const state = status.state;
-/** For which services it signs, and what it has seen so far. */
+/** Where it signs: host and port. */
 export const injection = status.injection;
 export const agentId = node.agentId;

@@ -62,7 +62,7 @@ const access = new riptides.OpenAIAccess("wire-agent", {
 
 /** OK when the kernel holds the key. */
 export const state = access.state;
-/** Where the kernel adds it, and what it has seen so far. */
+/** Where the kernel adds it: host and port. */
 export const injection = access.injection;
 export const agentId = node.agentId;
 export const kernelRelease = node.kernelRelease;
