@@ -71,9 +71,11 @@ export class KernelDevice implements Kernel {
 
     commit(table: readonly KernelBinding[]): void {
         const generation = this.generation + 1n;
-        this.write("BEGIN", (seq) => encodeBegin(seq, generation, table.length));
+        this.write("BEGIN", (seq) => encodeBegin(seq, generation, table.length, 0));
         for (const { key, alternatives } of table) {
-            this.write(`BINDING ${key.binding}`, (seq) => encodeBinding(seq, key, alternatives));
+            this.write(`BINDING ${key.binding}`, (seq) =>
+                encodeBinding(seq, key, alternatives, { file: true, wire: false }),
+            );
         }
         this.write("COMMIT", (seq) => encodeCommit(seq, generation));
         this.generation = generation;

@@ -8,7 +8,7 @@ export interface KernelBinding {
 }
 
 /** What the module tells unasked. */
-export type KernelEvent = Extract<KernelMessage, { kind: "grant" | "deny" | "expire" | "lost" }>;
+export type KernelEvent = Extract<KernelMessage, { kind: "grant" | "deny" | "expire" | "wire" | "lost" }>;
 
 /**
  * The kernel module. Methods that change something take effect before they return; they throw RiptidesError

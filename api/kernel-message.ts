@@ -1,5 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-import { DenyReason, denyReasons, factBit, kernelAbi, kernelLimits, layout, messageType } from "./kernel-layout";
+import {
+    deliveryBit,
+    DenyReason,
+    denyReasons,
+    factBit,
+    kernelAbi,
+    kernelLimits,
+    layout,
+    messageType,
+    schemeCode,
+    WireKind,
+    wireKinds,
+} from "./kernel-layout";
 
 export * from "./kernel-layout";
 
@@ -29,6 +41,36 @@ export interface KernelFacts {
     comm?: string;
 }
 
+/** How a binding's credential reaches the workload; one of the two at least. */
+export interface KernelDelivery {
+    /** As a file that the bound process reads; takes `encodeCredential`. */
+    file: boolean;
+    /** In the requests of the bound process; takes `encodeInjection` and `encodeSecret`. */
+    wire: boolean;
+}
+
+/** A service to which requests of the bound process are carried over TLS 1.3, with the binding's secret. */
+export interface KernelInjection {
+    /** DNS name in lower case, or IPv4 address; the server must prove that it is this. */
+    host: string;
+    port: number;
+    /** Name of the trust store, letters and digits; the node's own when left out. */
+    trust?: string;
+    /** Longest handshake in milliseconds, at most 60 000; 10 000 when left out. */
+    handshakeMs?: number;
+    /** What is allowed: a method (any when left out) and a path prefix that ends at a segment. None: everything. */
+    rules: { method?: string; path: string }[];
+    add:
+        | { kind: "header"; name: string; prefix: string }
+        /** `bodyMax`: most bytes of a body that is kept to be signed. */
+        | { kind: "sigv4"; region: string; service: string; bodyMax: number };
+}
+
+/** What is added to the requests, without control characters; at most 4095 bytes together. */
+export type KernelSecret =
+    | { kind: "header"; value: Uint8Array }
+    | { kind: "sigv4"; accessKey: Uint8Array; secretKey: Uint8Array; sessionToken?: Uint8Array };
+
 /** A frame was asked for, or received, that the protocol does not allow. */
 export class KernelMessageError extends Error {
     constructor(
@@ -57,27 +99,68 @@ export function encodeHello(seq: bigint, agentVersion: string): Buffer {
     return frame;
 }
 
-/** Starts staging a table of `count` bindings. */
-export function encodeBegin(seq: bigint, generation: bigint, count: number): Buffer {
+/** Starts staging a table of `count` bindings and, in all, `injections` injections. */
+export function encodeBegin(seq: bigint, generation: bigint, count: number, injections: number): Buffer {
     const at = layout.begin.fields;
     const frame = newFrame(messageType.BEGIN, seq, layout.begin.size);
     putU64(frame, at.generation, generation, "generation");
     putU32(frame, at.count, count, "count", kernelLimits.bindings);
+    putU32(frame, at.injections, injections, "injections", kernelLimits.injections);
     return frame;
 }
 
-/** Stages one binding: a reader must satisfy one of the alternatives (1 to 16). */
-export function encodeBinding(seq: bigint, key: BindingKey, alternatives: readonly KernelFacts[]): Buffer {
+/** Stages one binding: its process must satisfy one of the alternatives (1 to 16). */
+export function encodeBinding(
+    seq: bigint,
+    key: BindingKey,
+    alternatives: readonly KernelFacts[],
+    delivery: KernelDelivery,
+): Buffer {
     if (alternatives.length < 1 || alternatives.length > kernelLimits.alternatives) {
         throw new KernelMessageError(
             "facts",
             `1 to ${kernelLimits.alternatives} alternatives are allowed, got ${alternatives.length}`,
         );
     }
-    const start = layout.binding.fields.facts;
-    const frame = newFrame(messageType.BINDING, seq, start + alternatives.length * layout.facts.size);
-    putKey(frame, layout.binding.fields.key, key);
-    alternatives.forEach((facts, index) => putFacts(frame, start + index * layout.facts.size, facts));
+    if (!delivery.file && !delivery.wire) {
+        throw new KernelMessageError("delivery", "a binding is delivered as a file, on the wire or both");
+    }
+    const at = layout.binding.fields;
+    const frame = newFrame(messageType.BINDING, seq, at.facts + alternatives.length * layout.facts.size);
+    putKey(frame, at.key, key);
+    frame.writeUInt32LE((delivery.file ? deliveryBit.FILE : 0) | (delivery.wire ? deliveryBit.WIRE : 0), at.delivery);
+    alternatives.forEach((facts, index) => putFacts(frame, at.facts + index * layout.facts.size, facts));
+    return frame;
+}
+
+/** Stages one injection of a binding that is staged with wire delivery. */
+export function encodeInjection(seq: bigint, key: BindingKey, injection: KernelInjection): Buffer {
+    const { add, rules } = injection;
+    if (rules.length > kernelLimits.rules) {
+        throw new KernelMessageError("rules", `at most ${kernelLimits.rules} are allowed, got ${rules.length}`);
+    }
+    const at = layout.injection.fields;
+    const frame = newFrame(messageType.INJECTION, seq, at.rules + rules.length * layout.rule.size);
+    putKey(frame, at.key, key);
+    putU32(frame, at.port, injection.port, "port", 65_535);
+    putText(frame, at.host, injection.host, kernelLimits.host, "host");
+    putU32(frame, at.handshake_ms, injection.handshakeMs ?? 0, "handshakeMs", kernelLimits.handshakeMs);
+    putOptionalText(frame, at.trust, injection.trust, kernelLimits.trust, "trust");
+    if (add.kind === "header") {
+        frame.writeUInt32LE(schemeCode.HEADER, at.scheme);
+        putText(frame, at.header_name, add.name, kernelLimits.word, "add.name");
+        putOptionalText(frame, at.prefix, add.prefix, kernelLimits.word, "add.prefix");
+    } else {
+        frame.writeUInt32LE(schemeCode.SIGV4, at.scheme);
+        putText(frame, at.region, add.region, kernelLimits.word, "add.region");
+        putText(frame, at.service, add.service, kernelLimits.word, "add.service");
+        putU32(frame, at.body_max, add.bodyMax, "add.bodyMax", kernelLimits.body);
+    }
+    rules.forEach(({ method, path }, index) => {
+        const start = at.rules + index * layout.rule.size;
+        putOptionalText(frame, start + layout.rule.fields.method, method, kernelLimits.method, "rules.method");
+        putText(frame, start + layout.rule.fields.path, path, kernelLimits.path, "rules.path");
+    });
     return frame;
 }
 
@@ -96,18 +179,44 @@ export function encodeCredential(seq: bigint, key: BindingKey, expiresAtMs: numb
             `1 to ${kernelLimits.content} bytes are allowed, got ${content.length}`,
         );
     }
-    if (!Number.isSafeInteger(expiresAtMs) || expiresAtMs < 0) {
-        throw new KernelMessageError("expiresAtMs", `whole milliseconds of Unix time are needed, got ${expiresAtMs}`);
-    }
     const at = layout.credential.fields;
     const frame = newFrame(messageType.CREDENTIAL, seq, at.content + content.length);
     putKey(frame, at.key, key);
-    putU64(frame, at.expires_at_ms, BigInt(expiresAtMs), "expiresAtMs");
+    putTime(frame, at.expires_at_ms, expiresAtMs, "expiresAtMs");
     frame.set(content, at.content);
     return frame;
 }
 
-/** Forgets the content of a binding; its file stays. */
+/** Publishes or rotates what a binding's injections add. The frame holds the secret: overwrite it after the write. */
+export function encodeSecret(seq: bigint, key: BindingKey, expiresAtMs: number, secret: KernelSecret): Buffer {
+    const values = secret.kind === "header" ? [secret.value] : [secret.accessKey, secret.secretKey];
+    if (values.some((value) => value.length === 0)) {
+        throw new KernelMessageError("secret", "a value is empty");
+    }
+    if (secret.kind === "sigv4" && secret.sessionToken) {
+        values.push(secret.sessionToken);
+    }
+    const length = values.reduce((sum, value) => sum + value.length, 0);
+    if (length > kernelLimits.secret) {
+        throw new KernelMessageError("secret", `at most ${kernelLimits.secret} bytes are allowed, got ${length}`);
+    }
+    if (values.some((value) => value.some((byte) => byte < 0x20 || byte === 0x7f))) {
+        throw new KernelMessageError("secret", "a value holds a control character");
+    }
+    const at = layout.secret.fields;
+    const frame = newFrame(messageType.SECRET, seq, at.bytes + length);
+    putKey(frame, at.key, key);
+    putTime(frame, at.expires_at_ms, expiresAtMs, "expiresAtMs");
+    let end = at.bytes;
+    values.forEach((value, index) => {
+        frame.writeUInt32LE(value.length, at.lengths + index * 4);
+        frame.set(value, end);
+        end += value.length;
+    });
+    return frame;
+}
+
+/** Forgets the content and the secret of a binding; its file stays. */
 export function encodeWipe(seq: bigint, key: BindingKey): Buffer {
     const frame = newFrame(messageType.WIPE, seq, layout.wipe.size);
     putKey(frame, layout.wipe.fields.key, key);
@@ -152,6 +261,15 @@ export interface KernelStats {
     bindings: number;
     contents: number;
     blobLength: number;
+    injections: number;
+    /** By kind; kinds that never happened are 0. */
+    wire: Record<(typeof wireKinds)[number], bigint>;
+    /** Begun since load. */
+    handshakes: bigint;
+    /** Carried now. */
+    connections: number;
+    /** The TLS helper is connected. */
+    helper: boolean;
 }
 
 /** Who read, or tried to. */
@@ -185,6 +303,21 @@ export type KernelMessage =
           reason: DenyReason;
       }
     | { kind: "expire"; seq: bigint; key: BindingKey; atMs: number; revision: bigint }
+    | {
+          kind: "wire";
+          seq: bigint;
+          key: BindingKey;
+          atMs: number;
+          /** Of the secret that was sent; 0 when none was. */
+          revision: bigint;
+          process: KernelReader;
+          what: WireKind;
+          /** errno that the process sees, 0 for none. */
+          error: number;
+          /** Of the service; empty while it is not known. */
+          host: string;
+          port: number;
+      }
     | { kind: "lost"; seq: bigint; count: bigint };
 
 /**
@@ -209,6 +342,8 @@ export function decodeKernelMessage(frame: Buffer): KernelMessage {
         case messageType.DENY:
         case messageType.EXPIRE:
             return decodeEvent(sized(frame, layout.event.size), seq, type);
+        case messageType.WIRE:
+            return decodeWire(sized(frame, layout.wire_event.size), seq);
         case messageType.LOST:
             return {
                 kind: "lost",
@@ -238,14 +373,13 @@ function decodeHelloAck(frame: Buffer, seq: bigint): KernelMessage {
 
 function decodeStats(frame: Buffer): KernelStats {
     const at = layout.stats.fields;
-    const denied = Object.fromEntries(
-        denyReasons.map((reason, index) => [reason, frame.readBigUInt64LE(at.denied + index * 8)]),
-    );
+    const counters = (names: readonly string[], start: number) =>
+        Object.fromEntries(names.map((name, index) => [name, frame.readBigUInt64LE(start + index * 8)]));
     return {
         generation: frame.readBigUInt64LE(at.generation),
         grants: frame.readBigUInt64LE(at.grants),
         reads: frame.readBigUInt64LE(at.reads),
-        denied: denied as KernelStats["denied"],
+        denied: counters(denyReasons, at.denied) as KernelStats["denied"],
         expired: frame.readBigUInt64LE(at.expired),
         wiped: frame.readBigUInt64LE(at.wiped),
         eventsLost: frame.readBigUInt64LE(at.events_lost),
@@ -253,6 +387,31 @@ function decodeStats(frame: Buffer): KernelStats {
         bindings: frame.readUInt32LE(at.bindings),
         contents: frame.readUInt32LE(at.contents),
         blobLength: frame.readUInt32LE(at.blob_length),
+        injections: frame.readUInt32LE(at.injections),
+        wire: counters(wireKinds, at.wire) as KernelStats["wire"],
+        handshakes: frame.readBigUInt64LE(at.handshakes),
+        connections: frame.readUInt32LE(at.connections),
+        helper: frame.readUInt32LE(at.helper) === 1,
+    };
+}
+
+function decodeWire(frame: Buffer, seq: bigint): KernelMessage {
+    const at = layout.wire_event.fields;
+    return {
+        kind: "wire",
+        seq,
+        key: getKey(frame, at.key),
+        atMs: Number(frame.readBigUInt64LE(at.at_ms)),
+        revision: frame.readBigUInt64LE(at.revision),
+        process: {
+            pid: frame.readUInt32LE(at.pid),
+            uid: frame.readUInt32LE(at.uid),
+            comm: getText(frame, at.comm, kernelLimits.comm + 1),
+        },
+        what: wireKinds[frame.readUInt32LE(at.kind)] ?? "unknown",
+        error: frame.readUInt32LE(at.error),
+        host: getText(frame, at.host, layout.wire_event.size - at.host),
+        port: frame.readUInt32LE(at.port),
     };
 }
 
@@ -306,6 +465,20 @@ function putU64(frame: Buffer, offset: number, value: bigint, field: string): vo
         throw new KernelMessageError(field, `an unsigned 64-bit number is needed, got ${value}`);
     }
     frame.writeBigUInt64LE(value, offset);
+}
+
+function putTime(frame: Buffer, offset: number, value: number, field: string): void {
+    if (!Number.isSafeInteger(value) || value < 0) {
+        throw new KernelMessageError(field, `whole milliseconds of Unix time are needed, got ${value}`);
+    }
+    frame.writeBigUInt64LE(BigInt(value), offset);
+}
+
+/** Nothing, or a text that leaves the field empty. */
+function putOptionalText(frame: Buffer, offset: number, value: string | undefined, max: number, field: string): void {
+    if (value) {
+        putText(frame, offset, value, max, field);
+    }
 }
 
 function putText(frame: Buffer, offset: number, value: string, max: number, field: string): void {

@@ -5,6 +5,7 @@
 
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
+#include <linux/kernfs.h>
 #include <linux/mm_types.h>
 #include <linux/version.h>
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
@@ -28,6 +29,16 @@ static inline struct file *compat_exe_file(struct mm_struct *mm)
 #endif
 	rcu_read_unlock();
 	return exe;
+}
+
+/* Under rcu_read_lock(). */
+static inline const char *compat_kernfs_name(const struct kernfs_node *node)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+	return rcu_dereference(node->name);
+#else
+	return node->name;
+#endif
 }
 
 static inline void compat_hrtimer_setup(struct hrtimer *timer,

@@ -4,8 +4,8 @@
  * connected. ring_lock is a leaf and is taken in process context only.
  *
  * A full ring drops the new event and counts it; the count goes into the ring
- * as one LOST before the next event that finds room. Denials are at the will
- * of any process, so they may not take the last slots.
+ * as one LOST before the next event that finds room. Denials and failures are
+ * at the will of any process, so they may not take the last slots.
  */
 #include <linux/cred.h>
 #include <linux/jiffies.h>
@@ -34,9 +34,19 @@ void seen_init(struct seen *seen)
 	spin_lock_init(&seen->lock);
 }
 
-bool seen_first(struct seen *seen, u64 what, unsigned long lifetime)
+void event_process_current(struct event_process *process)
 {
-	u64 started = current->group_leader->start_boottime;
+	const struct task_struct *leader = current->group_leader;
+
+	process->pid = current->tgid;
+	process->started = leader->start_boottime;
+	process->uid = current_uid();
+	strscpy_pad(process->comm, leader->comm, sizeof(process->comm));
+}
+
+bool seen_first(struct seen *seen, const struct event_process *process, u64 what,
+		unsigned long lifetime)
+{
 	struct seen_reader *reader;
 	bool first = true;
 	unsigned int i;
@@ -44,7 +54,7 @@ bool seen_first(struct seen *seen, u64 what, unsigned long lifetime)
 	spin_lock(&seen->lock);
 	for (i = 0; i < SEEN_READERS; i++) {
 		reader = &seen->readers[i];
-		if (reader->pid == current->tgid && reader->started == started &&
+		if (reader->pid == process->pid && reader->started == process->started &&
 		    reader->what == what) {
 			first = time_after(jiffies, reader->at + lifetime);
 			if (first)
@@ -53,8 +63,8 @@ bool seen_first(struct seen *seen, u64 what, unsigned long lifetime)
 		}
 	}
 	reader = &seen->readers[seen->next++ % SEEN_READERS];
-	reader->pid = current->tgid;
-	reader->started = started;
+	reader->pid = process->pid;
+	reader->started = process->started;
 	reader->what = what;
 	reader->at = jiffies;
 out:
@@ -82,33 +92,76 @@ static void ring_add_lost(void)
 	ring_lost = 0;
 }
 
-void events_push(u16 type, const struct riptides_key *key, u64 revision, u32 reason)
+/* A slot for an event, or NULL when it is lost; ring_lock is held. */
+static union event_frame *ring_take(u16 type, size_t length, unsigned int limit)
 {
-	unsigned int limit = type == RIPTIDES_DENY ? RING_SIZE - RING_RESERVED : RING_SIZE;
-	union event_frame *frame;
-
-	spin_lock(&ring_lock);
 	if (ring_count + (ring_lost ? 2 : 1) > limit) {
 		ring_lost++;
-		spin_unlock(&ring_lock);
 		atomic64_inc(&health.events_lost);
-		return;
+		return NULL;
 	}
 	if (ring_lost)
 		ring_add_lost();
-	frame = ring_slot(type, sizeof(frame->event));
-	frame->event.key = *key;
-	frame->event.at_ms = cpu_to_le64(ktime_to_ms(ktime_get_real()));
-	frame->event.revision = cpu_to_le64(revision);
-	frame->event.reason = cpu_to_le32(reason);
-	if (type != RIPTIDES_EXPIRE) {
-		frame->event.pid = cpu_to_le32(current->tgid);
-		frame->event.uid = cpu_to_le32(from_kuid(&init_user_ns, current_uid()));
-		strscpy(frame->event.comm, current->group_leader->comm,
-			sizeof(frame->event.comm));
+	return ring_slot(type, length);
+}
+
+static __le64 now_ms(void)
+{
+	return cpu_to_le64(ktime_to_ms(ktime_get_real()));
+}
+
+void events_push(u16 type, const struct riptides_key *key, const struct event_process *process,
+		 u64 revision, u32 reason)
+{
+	unsigned int limit = type == RIPTIDES_DENY ? RING_SIZE - RING_RESERVED : RING_SIZE;
+	struct riptides_event *event;
+	union event_frame *frame;
+
+	spin_lock(&ring_lock);
+	frame = ring_take(type, sizeof(*event), limit);
+	if (frame) {
+		event = &frame->event;
+		event->key = *key;
+		event->at_ms = now_ms();
+		event->revision = cpu_to_le64(revision);
+		event->reason = cpu_to_le32(reason);
+		if (process) {
+			event->pid = cpu_to_le32(process->pid);
+			event->uid = cpu_to_le32(from_kuid(&init_user_ns, process->uid));
+			strscpy(event->comm, process->comm, sizeof(event->comm));
+		}
 	}
 	spin_unlock(&ring_lock);
-	device_wake();
+	if (frame)
+		device_wake();
+}
+
+void events_push_wire(const struct riptides_key *key, const struct event_process *process,
+		      const struct wire_event *what)
+{
+	bool injected = what->kind == RIPTIDES_WIRE_INJECTED;
+	struct riptides_wire_event *event;
+	union event_frame *frame;
+
+	spin_lock(&ring_lock);
+	frame = ring_take(RIPTIDES_WIRE, sizeof(*event),
+			  injected ? RING_SIZE : RING_SIZE - RING_RESERVED);
+	if (frame) {
+		event = &frame->wire;
+		event->key = *key;
+		event->at_ms = now_ms();
+		event->revision = cpu_to_le64(what->revision);
+		event->kind = cpu_to_le32(what->kind);
+		event->error = cpu_to_le32(what->error);
+		event->pid = cpu_to_le32(process->pid);
+		event->uid = cpu_to_le32(from_kuid(&init_user_ns, process->uid));
+		event->port = cpu_to_le32(what->port);
+		strscpy(event->comm, process->comm, sizeof(event->comm));
+		strscpy(event->host, what->host, sizeof(event->host));
+	}
+	spin_unlock(&ring_lock);
+	if (frame)
+		device_wake();
 }
 
 size_t events_peek(union event_frame *frame)

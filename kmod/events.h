@@ -4,9 +4,20 @@
 
 #include <linux/spinlock.h>
 #include <linux/types.h>
+#include <linux/uidgid.h>
 #include "uapi/riptides.h"
 
 #define SEEN_READERS	8
+
+/* Whom an event is about. */
+struct event_process {
+	pid_t pid;	/* in the initial pid namespace */
+	u64 started;	/* boot time: a pid used again is another process */
+	kuid_t uid;
+	char comm[RIPTIDES_COMM_SIZE];
+};
+
+void event_process_current(struct event_process *process);
 
 /* The last readers an event was made for, so that a loop of reads is one event. */
 struct seen {
@@ -14,7 +25,7 @@ struct seen {
 	unsigned int next;
 	struct seen_reader {
 		pid_t pid;
-		u64 started;	/* boot time: a pid used again is another reader */
+		u64 started;
 		u64 what;
 		unsigned long at;
 	} readers[SEEN_READERS];
@@ -22,15 +33,30 @@ struct seen {
 
 void seen_init(struct seen *seen);
 
-/* Is this the first time (within the lifetime in jiffies) for current? Notes it. */
-bool seen_first(struct seen *seen, u64 what, unsigned long lifetime);
+/* Is this the first time (within the lifetime in jiffies) for the process? Notes it. */
+bool seen_first(struct seen *seen, const struct event_process *process, u64 what,
+		unsigned long lifetime);
 
-/* Queues an event; pid, uid and comm are those of current unless it is EXPIRE. */
-void events_push(u16 type, const struct riptides_key *key, u64 revision, u32 reason);
+/* Queues an event; process is NULL for EXPIRE. Process context. */
+void events_push(u16 type, const struct riptides_key *key, const struct event_process *process,
+		 u64 revision, u32 reason);
+
+struct wire_event {
+	enum riptides_wire_kind kind;
+	u32 error;	/* positive errno, or 0 */
+	u64 revision;
+	u16 port;
+	const char *host;
+};
+
+/* Queues a WIRE event. Process context. */
+void events_push_wire(const struct riptides_key *key, const struct event_process *process,
+		      const struct wire_event *event);
 
 union event_frame {
 	struct riptides_header header;
 	struct riptides_event event;
+	struct riptides_wire_event wire;
 	struct riptides_lost lost;
 };
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One timer for the earliest end of all contents, one work that wipes what is
- * due and sets the timer again. The timer runs on boot time: it counts suspend
- * and steps of the wall clock do not move it. Reads compare the time
- * themselves, so a late work keeps memory a little longer but shows nothing.
+ * One timer for the earliest end of all contents and secrets, one work that
+ * wipes what is due and sets the timer again. The timer runs on boot time: it counts suspend
+ * and steps of the wall clock do not move it. Reads and
+ * requests compare the time themselves, so a late work keeps memory a little longer but shows nothing.
  */
 #include <linux/hrtimer.h>
 #include <linux/workqueue.h>

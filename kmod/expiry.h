@@ -2,7 +2,7 @@
 #ifndef RIPTIDES_EXPIRY_H
 #define RIPTIDES_EXPIRY_H
 
-/* Looks for the next end of a content, soon and elsewhere. */
+/* Looks for the next end of a content or secret, soon and elsewhere. */
 void expiry_review(void);
 
 void expiry_init(void);

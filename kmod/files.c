@@ -49,17 +49,23 @@ static unsigned long *snapshot_of(struct file *file)
 
 static void count_denial(struct binding *binding, u64 revision, u32 reason)
 {
+	struct event_process process;
+
 	atomic64_inc(&health.denied[reason]);
-	if (seen_first(&binding->denied, reason, HZ))
-		events_push(RIPTIDES_DENY, &binding->key, revision, reason);
+	event_process_current(&process);
+	if (seen_first(&binding->denied, &process, reason, HZ))
+		events_push(RIPTIDES_DENY, &binding->key, &process, revision, reason);
 }
 
 static void count_read(struct binding *binding, u64 revision)
 {
+	struct event_process process;
+
 	atomic64_inc(&health.reads);
-	if (seen_first(&binding->granted, revision, MAX_JIFFY_OFFSET)) {
+	event_process_current(&process);
+	if (seen_first(&binding->granted, &process, revision, MAX_JIFFY_OFFSET)) {
 		atomic64_inc(&health.grants);
-		events_push(RIPTIDES_GRANT, &binding->key, revision, RIPTIDES_DENY_NONE);
+		events_push(RIPTIDES_GRANT, &binding->key, &process, revision, RIPTIDES_DENY_NONE);
 	}
 }
 

@@ -24,6 +24,13 @@ static const char *const reason_names[] = {
 	[RIPTIDES_DENY_FAULT] = "fault",
 };
 
+static const char *const wire_names[] = {
+	[RIPTIDES_WIRE_INJECTED] = "injected",	[RIPTIDES_WIRE_OWN_TLS] = "own_tls",
+	[RIPTIDES_WIRE_REFUSED] = "refused",	[RIPTIDES_WIRE_MALFORMED] = "malformed",
+	[RIPTIDES_WIRE_NO_SECRET] = "no_secret", [RIPTIDES_WIRE_HANDSHAKE] = "handshake",
+	[RIPTIDES_WIRE_IDENTITY] = "identity",	[RIPTIDES_WIRE_BROKEN] = "broken",
+};
+
 void health_stats(struct riptides_stats *stats)
 {
 	struct store_size size = store_size();
@@ -41,6 +48,12 @@ void health_stats(struct riptides_stats *stats)
 	stats->bindings = cpu_to_le32(size.bindings);
 	stats->contents = cpu_to_le32(size.contents);
 	stats->blob_length = cpu_to_le32(blob_length());
+	stats->injections = cpu_to_le32(size.injections);
+	for (i = 0; i < RIPTIDES_WIRE_KINDS; i++)
+		stats->wire[i] = cpu_to_le64(atomic64_read(&health.wire[i]));
+	stats->handshakes = cpu_to_le64(atomic64_read(&health.handshakes));
+	stats->connections = cpu_to_le32(atomic_read(&health.connections));
+	stats->helper = cpu_to_le32(atomic_read(&health.helper));
 }
 
 static ssize_t health_show(struct kobject *kobj, struct kobj_attribute *attribute, char *page)
@@ -49,8 +62,10 @@ static ssize_t health_show(struct kobject *kobj, struct kobj_attribute *attribut
 	unsigned int i;
 	int length;
 
-	length = sysfs_emit(page, "ok\nagent %d\ngeneration %llu\nbindings %u\ncontents %u\n",
-			    device_has_agent(), size.generation, size.bindings, size.contents);
+	length = sysfs_emit(page, "ok\nagent %d\nhelper %d\ngeneration %llu\n", device_has_agent(),
+			    atomic_read(&health.helper), size.generation);
+	length += sysfs_emit_at(page, length, "bindings %u\ncontents %u\ninjections %u\n",
+				size.bindings, size.contents, size.injections);
 	length += sysfs_emit_at(page, length, "grants %lld\nreads %lld\nexpired %lld\nwiped %lld\n",
 				atomic64_read(&health.grants), atomic64_read(&health.reads),
 				atomic64_read(&health.expired), atomic64_read(&health.wiped));
@@ -60,6 +75,12 @@ static ssize_t health_show(struct kobject *kobj, struct kobj_attribute *attribut
 	for (i = 1; i < ARRAY_SIZE(reason_names); i++)
 		length += sysfs_emit_at(page, length, "denied_%s %lld\n", reason_names[i],
 					atomic64_read(&health.denied[i]));
+	for (i = 1; i < ARRAY_SIZE(wire_names); i++)
+		length += sysfs_emit_at(page, length, "wire_%s %lld\n", wire_names[i],
+					atomic64_read(&health.wire[i]));
+	length += sysfs_emit_at(page, length, "handshakes %lld\nconnections %d\n",
+				atomic64_read(&health.handshakes),
+				atomic_read(&health.connections));
 	return length;
 }
 

@@ -5,7 +5,7 @@
 #include <linux/atomic.h>
 #include "uapi/riptides.h"
 
-/* Counted since load; no lock. */
+/* Counted since load, but for what says now; no lock. */
 struct health {
 	atomic64_t grants;
 	atomic64_t reads;
@@ -14,6 +14,10 @@ struct health {
 	atomic64_t wiped;
 	atomic64_t events_lost;
 	atomic64_t malformed;
+	atomic64_t wire[RIPTIDES_WIRE_KINDS];
+	atomic64_t handshakes;	/* begun */
+	atomic_t connections;	/* carried now */
+	atomic_t helper;	/* the TLS helper is connected now: 1 */
 };
 
 extern struct health health;

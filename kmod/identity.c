@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who is reading? Everything is asked of current at the time of the read.
+ * Who is reading, or writing a request? Everything is asked of current at that
+ * time.
  *
  * An io_uring worker or a thread has the mm, credentials and cgroup of its
  * process but a name of its own, so the name is that of the group leader and
@@ -12,7 +13,6 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/kdev_t.h>
-#include <linux/limits.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/coredump.h>
 #include <linux/sched/signal.h>
@@ -20,8 +20,10 @@
 #include <linux/string.h>
 #include <linux/user_namespace.h>
 
+#include "compat.h"
 #include "exe.h"
 #include "identity.h"
+#include "text.h"
 
 static void identity_release(struct kref *ref)
 {
@@ -33,18 +35,16 @@ static void identity_release(struct kref *ref)
 	kfree(identity);
 }
 
+struct identity *identity_get(struct identity *identity)
+{
+	kref_get(&identity->ref);
+	return identity;
+}
+
 void identity_put(struct identity *identity)
 {
 	if (identity)
 		kref_put(&identity->ref, identity_release);
-}
-
-/* The string must fill its field with NULs to the end. */
-static bool padded(const char *field, size_t size)
-{
-	size_t length = strnlen(field, size);
-
-	return length < size && !memchr_inv(field + length, 0, size - length);
 }
 
 /* An absolute path below the root, without empty components. */
@@ -59,7 +59,8 @@ static int facts_parse(struct identity_facts *facts, const struct riptides_facts
 {
 	u32 mask = le32_to_cpu(wire->mask);
 
-	if (!padded(wire->comm, sizeof(wire->comm)) || !padded(wire->cgroup, sizeof(wire->cgroup)))
+	if (!text_is_padded(wire->comm, sizeof(wire->comm)) ||
+	    !text_is_padded(wire->cgroup, sizeof(wire->cgroup)))
 		return -EBADMSG;
 	if (!mask || mask & ~RIPTIDES_FACT_ALL)
 		return -EINVAL;
@@ -113,38 +114,39 @@ struct identity *identity_parse(const struct riptides_facts *facts, unsigned int
 }
 
 /*
- * The path is built from the hierarchy's root, not looked up: a look-up would
- * start at the cgroup namespace of the reader, which an unprivileged process
+ * The path is compared up to the hierarchy's root, not looked up: a look-up
+ * would start at the cgroup namespace of the process, which an unprivileged one
  * can make itself and fill with directories of any name. A cgroup of v2 keeps
- * its name for life and its ID is never used again, so one match is remembered.
+ * its name and its parent for life, so under RCU the walk needs no lock.
  */
-static u32 check_cgroup(struct identity_facts *facts)
+static bool is_below(struct cgroup *cgroup, const char *path)
 {
-	size_t length = strlen(facts->cgroup);
-	u32 reason = RIPTIDES_DENY_CGROUP;
-	struct cgroup *cgroup;
-	char *path;
-	u64 id;
+	const char *at, *end = path + strlen(path);
+	int level = 0;
 
-	rcu_read_lock();
-	id = cgroup_id(task_dfl_cgroup(current));
-	rcu_read_unlock();
-	if (id == READ_ONCE(facts->cgroup_seen))
-		return RIPTIDES_DENY_NONE;
+	for (at = path; *at; at++)
+		level += *at == '/';
+	cgroup = cgroup_ancestor(cgroup, level);
+	for (; cgroup && cgroup->level; cgroup = cgroup_parent(cgroup)) {
+		const char *name = compat_kernfs_name(cgroup->kn);
+		size_t length = strlen(name);
 
-	path = kmalloc(PATH_MAX, GFP_KERNEL);
-	if (!path)
-		return RIPTIDES_DENY_FAULT;
-	rcu_read_lock();
-	cgroup = task_dfl_cgroup(current);
-	if (cgroup_path(cgroup, path, PATH_MAX) > 0 && !strncmp(path, facts->cgroup, length) &&
-	    (path[length] == '\0' || path[length] == '/')) {
-		WRITE_ONCE(facts->cgroup_seen, cgroup_id(cgroup));
-		reason = RIPTIDES_DENY_NONE;
+		if (end - path <= length || end[-length - 1] != '/' ||
+		    memcmp(end - length, name, length))
+			return false;
+		end -= length + 1;
 	}
+	return cgroup && end == path;
+}
+
+static bool check_cgroup(const char *path)
+{
+	bool below;
+
+	rcu_read_lock();
+	below = is_below(task_dfl_cgroup(current), path);
 	rcu_read_unlock();
-	kfree(path);
-	return reason;
+	return below;
 }
 
 static u32 check_exe(const struct identity_facts *facts)
@@ -191,11 +193,10 @@ static bool check_comm(const char *wanted)
 	return same;
 }
 
-/* Cheap facts first; the digest, which may read the whole executable, last. */
-static u32 facts_check(struct identity_facts *facts)
+/* Everything but the executable; does not sleep. */
+static u32 facts_check_process(const struct identity_facts *facts)
 {
 	const struct cred *cred = current_cred();
-	u32 reason;
 
 	if (!check_userns(facts))
 		return RIPTIDES_DENY_USERNS;
@@ -209,23 +210,33 @@ static u32 facts_check(struct identity_facts *facts)
 		return RIPTIDES_DENY_GID;
 	if (facts->mask & RIPTIDES_FACT_COMM && !check_comm(facts->comm))
 		return RIPTIDES_DENY_COMM;
-	if (facts->mask & RIPTIDES_FACT_CGROUP) {
-		reason = check_cgroup(facts);
-		if (reason)
-			return reason;
-	}
-	if (facts->mask & (RIPTIDES_FACT_EXE | RIPTIDES_FACT_SHA256))
-		return check_exe(facts);
+	if (facts->mask & RIPTIDES_FACT_CGROUP && !check_cgroup(facts->cgroup))
+		return RIPTIDES_DENY_CGROUP;
 	return RIPTIDES_DENY_NONE;
 }
 
-u32 identity_check(struct identity *identity)
+/* Cheap facts first; the digest, which may read the whole executable, last. */
+static u32 facts_check(const struct identity_facts *facts)
+{
+	u32 reason = facts_check_process(facts);
+
+	if (!reason && facts->mask & (RIPTIDES_FACT_EXE | RIPTIDES_FACT_SHA256))
+		reason = check_exe(facts);
+	return reason;
+}
+
+static bool is_process(void)
+{
+	return !(current->flags & PF_KTHREAD) && current->mm;
+}
+
+u32 identity_check(const struct identity *identity)
 {
 	u32 closest = RIPTIDES_DENY_NONE;
 	unsigned int i;
 	u32 reason;
 
-	if (current->flags & PF_KTHREAD || !current->mm)
+	if (!is_process())
 		return RIPTIDES_DENY_KERNEL;
 	for (i = 0; i < identity->count; i++) {
 		reason = facts_check(&identity->facts[i]);
@@ -234,6 +245,16 @@ u32 identity_check(struct identity *identity)
 		closest = max(closest, reason);
 	}
 	return closest;
+}
+
+bool identity_may_match(const struct identity *identity)
+{
+	unsigned int i;
+
+	for (i = 0; i < identity->count && is_process(); i++)
+		if (!facts_check_process(&identity->facts[i]))
+			return true;
+	return false;
 }
 
 static bool is_traced(void)

@@ -8,7 +8,7 @@
 
 struct file;
 
-/* One conjunction of facts. Immutable but for what it remembers. */
+/* One conjunction of facts. */
 struct identity_facts {
 	u32 mask;
 	kuid_t uid;
@@ -19,10 +19,9 @@ struct identity_facts {
 	u8 exe_sha256[RIPTIDES_SHA256_SIZE];
 	char comm[RIPTIDES_COMM_SIZE];
 	char *cgroup;		/* owned; NULL when not in the mask */
-	u64 cgroup_seen;	/* ID of the last cgroup that matched; no lock */
 };
 
-/* Who may read a binding: any of the alternatives. Counted. */
+/* Who is bound: any of the alternatives. Counted; immutable. */
 struct identity {
 	struct kref ref;
 	unsigned int count;
@@ -31,14 +30,21 @@ struct identity {
 
 /* Copies facts off the wire; ERR_PTR(-EBADMSG, -EINVAL, -ENOMEM). */
 struct identity *identity_parse(const struct riptides_facts *facts, unsigned int count);
-void identity_put(struct identity *identity);
+struct identity *identity_get(struct identity *identity);
+void identity_put(struct identity *identity);	/* any context; may be NULL */
 
 /*
  * Compares the current process with the identity. May sleep and may read the
  * whole executable; takes no lock of ours. Returns RIPTIDES_DENY_NONE when one
  * alternative matches, else the reason of the one that came closest.
  */
-u32 identity_check(struct identity *identity);
+u32 identity_check(const struct identity *identity);
+
+/*
+ * False when the current process cannot match; the executable, for which one
+ * may have to sleep, is taken for granted. Any context of a process.
+ */
+bool identity_may_match(const struct identity *identity);
 
 /*
  * For a reader that passed: the descriptor must have been opened by the same

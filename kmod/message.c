@@ -16,7 +16,9 @@
 #include "health.h"
 #include "identity.h"
 #include "message.h"
+#include "stage.h"
 #include "store.h"
+#include "wire.h"
 
 struct conversation {
 	struct session *session;
@@ -116,9 +118,8 @@ static int accept_begin(struct conversation *conversation, const void *frame, si
 	const struct riptides_begin *begin = frame;
 	struct stage *stage;
 
-	if (begin->reserved)
-		return -EBADMSG;
-	stage = stage_begin(le64_to_cpu(begin->generation), le32_to_cpu(begin->count));
+	stage = stage_begin(le64_to_cpu(begin->generation), le32_to_cpu(begin->count),
+			    le32_to_cpu(begin->injections));
 	if (IS_ERR(stage))
 		return PTR_ERR(stage);
 	stage_free(conversation->stage);
@@ -129,18 +130,40 @@ static int accept_begin(struct conversation *conversation, const void *frame, si
 static int accept_binding(struct conversation *conversation, const void *frame, size_t free)
 {
 	const struct riptides_binding *binding = frame;
+	u32 delivery = le32_to_cpu(binding->delivery);
 	struct identity *identity;
 	int err;
 
 	if (!conversation->stage)
 		return -EPROTO;
+	if (binding->reserved)
+		return -EBADMSG;
 	err = key_check(&binding->key);
 	if (err)
 		return err;
+	if (!delivery || delivery & ~RIPTIDES_DELIVER_ALL)
+		return -EINVAL;
 	identity = identity_parse(binding->facts, free);
 	if (IS_ERR(identity))
 		return PTR_ERR(identity);
-	return stage_add(conversation->stage, &binding->key, identity);
+	return stage_add(conversation->stage, &binding->key, delivery, identity);
+}
+
+static int accept_injection(struct conversation *conversation, const void *frame, size_t free)
+{
+	const struct riptides_injection *message = frame;
+	struct injection *injection;
+	int err;
+
+	if (!conversation->stage)
+		return -EPROTO;
+	err = key_check(&message->key);
+	if (err)
+		return err;
+	injection = injection_parse(message, free);
+	if (IS_ERR(injection))
+		return PTR_ERR(injection);
+	return stage_inject(conversation->stage, &message->key, injection);
 }
 
 static int accept_commit(struct conversation *conversation, const void *frame, size_t free)
@@ -150,7 +173,7 @@ static int accept_commit(struct conversation *conversation, const void *frame, s
 
 	if (!conversation->stage)
 		return -EPROTO;
-	err = stage_commit(conversation->stage, le64_to_cpu(commit->generation));
+	err = store_commit(conversation->stage, le64_to_cpu(commit->generation));
 	stage_free(conversation->stage);
 	conversation->stage = NULL;
 	return err;
@@ -167,6 +190,20 @@ static int accept_credential(struct conversation *conversation, const void *fram
 		return -EINVAL;
 	return store_publish(&credential->key, le64_to_cpu(credential->expires_at_ms),
 			     credential->content, free);
+}
+
+static int accept_secret(struct conversation *conversation, const void *frame, size_t free)
+{
+	const struct riptides_secret *message = frame;
+	int err = key_check(&message->key);
+	struct secret *secret;
+
+	if (err)
+		return err;
+	secret = secret_parse(message, free);
+	if (IS_ERR(secret))
+		return PTR_ERR(secret);
+	return store_publish_secret(&message->key, le64_to_cpu(message->expires_at_ms), secret);
 }
 
 static int accept_wipe(struct conversation *conversation, const void *frame, size_t free)
@@ -229,6 +266,10 @@ static const struct message messages[] = {
 	[RIPTIDES_BLOB_GET] = { sizeof(struct riptides_header), .accept = accept_blob_get },
 	[RIPTIDES_STATS_GET] = { sizeof(struct riptides_header), .accept = accept_stats_get },
 	[RIPTIDES_SHUTDOWN] = { sizeof(struct riptides_header), .accept = accept_shutdown },
+	[RIPTIDES_INJECTION] = { sizeof(struct riptides_injection), sizeof(struct riptides_rule),
+				 RIPTIDES_RULES_MAX, accept_injection },
+	[RIPTIDES_SECRET] = { sizeof(struct riptides_secret), 1, RIPTIDES_SECRET_MAX,
+			      accept_secret },
 };
 
 int conversation_accept(struct conversation *conversation, const void *frame, size_t size)

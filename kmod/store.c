@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The table of bindings and their contents.
+ * The table in force: of bindings with files and their contents (here), and of
+ * injections and their secrets (wire.c). Both change in one step.
  *
- * A binding:
+ * A binding with a file:
  *
  *   absent --COMMIT--> EMPTY --CREDENTIAL--> LIVE --CREDENTIAL--> LIVE
  *                        ^                    |  \--expiry------> EXPIRED
  *                        +-------WIPE---------+                     |
  *                        LIVE <-------------------CREDENTIAL--------+
- *   any --COMMIT without it, unload--> absent: content wiped, file gone
+ *   any --COMMIT without it or its file, unload--> absent: content wiped, file gone
  *
  * Locks, outermost first:
  *   store_mutex  writers of the table, one at a time. Held over the creation
@@ -18,14 +19,14 @@
  *                revision. A table swap is one section of it, so a reader sees
  *                the old table or the new one. Nothing sleeps on user space
  *                while it is held.
- *   then leaves: seen.lock, ring_lock.
+ *   then leaves: binding_wire.lock, seen.lock, ring_lock.
  *
  * A reader checks an identity without a lock (it may have to read a whole
  * executable) and copies the content only if that same identity is still in
  * force, under store_lock. So after COMMIT, WIPE or CREDENTIAL has returned no
  * read gives out what it took away.
  */
-#include <linux/jhash.h>
+#include <linux/err.h>
 #include <linux/kernfs.h>
 #include <linux/mutex.h>
 #include <linux/rwsem.h>
@@ -37,41 +38,21 @@
 #include "files.h"
 #include "health.h"
 #include "identity.h"
+#include "key.h"
+#include "stage.h"
 #include "store.h"
+#include "wire.h"
 
 #define SNAPSHOT_LENGTH_BITS	13
 
 static DEFINE_HASHTABLE(table, 10);
 static DEFINE_MUTEX(store_mutex);
 static DECLARE_RWSEM(store_lock);
-static u64 generation;
-
-struct staged {
-	struct hlist_node node;
-	struct riptides_key key;
-	struct identity *identity;	/* owned until the commit takes it */
-	struct binding *binding;	/* during the commit */
-	bool created;
-};
-
-struct stage {
-	u64 generation;
-	u32 count;
-	u32 staged;
-	DECLARE_HASHTABLE(table, 10);
-};
+static u64 generation;		/* store_lock, as the next two */
+static u32 binding_count;
+static u32 injection_count;
 
 static_assert(RIPTIDES_CONTENT_MAX < 1 << SNAPSHOT_LENGTH_BITS);
-
-static u32 key_hash(const struct riptides_key *key)
-{
-	return jhash(key, sizeof(*key), 0);
-}
-
-static bool key_equal(const struct riptides_key *a, const struct riptides_key *b)
-{
-	return !memcmp(a, b, sizeof(*a));
-}
 
 static struct binding *store_find(const struct riptides_key *key)
 {
@@ -100,70 +81,15 @@ static bool binding_forget(struct binding *binding)
 	return content;
 }
 
-struct stage *stage_begin(u64 generation, u32 count)
-{
-	struct stage *stage;
-
-	if (count > RIPTIDES_BINDINGS_MAX)
-		return ERR_PTR(-ENOSPC);
-	stage = kvzalloc(sizeof(*stage), GFP_KERNEL);
-	if (!stage)
-		return ERR_PTR(-ENOMEM);
-	stage->generation = generation;
-	stage->count = count;
-	hash_init(stage->table);
-	return stage;
-}
-
-/* Takes over the identity, also when it fails. */
-int stage_add(struct stage *stage, const struct riptides_key *key, struct identity *identity)
-{
-	struct staged *staged;
-	int err = -EEXIST;
-
-	hash_for_each_possible(stage->table, staged, node, key_hash(key)) {
-		if (key_equal(&staged->key, key))
-			goto refuse;
-	}
-	err = -ENOSPC;
-	if (stage->staged == stage->count)
-		goto refuse;
-	err = -ENOMEM;
-	staged = kzalloc(sizeof(*staged), GFP_KERNEL);
-	if (!staged)
-		goto refuse;
-	staged->key = *key;
-	staged->identity = identity;
-	hash_add(stage->table, &staged->node, key_hash(key));
-	stage->staged++;
-	return 0;
-refuse:
-	identity_put(identity);
-	return err;
-}
-
-void stage_free(struct stage *stage)
-{
-	struct hlist_node *next;
-	struct staged *staged;
-	unsigned int bucket;
-
-	if (!stage)
-		return;
-	hash_for_each_safe(stage->table, bucket, next, staged, node) {
-		identity_put(staged->identity);
-		kfree(staged);
-	}
-	kvfree(stage);
-}
-
-/* Finds or creates the binding of every staged entry; a new one is not in force yet. */
-static int stage_prepare(struct stage *stage)
+/* Finds or creates the binding of every staged entry with a file; a new one is not in force yet. */
+static int store_prepare(struct stage *stage)
 {
 	struct staged *staged;
 	unsigned int bucket;
 
 	hash_for_each(stage->table, bucket, staged, node) {
+		if (!(staged->delivery & RIPTIDES_DELIVER_FILE))
+			continue;
 		staged->binding = store_find(&staged->key);
 		if (!staged->binding) {
 			staged->binding = binding_files_add(&staged->key);
@@ -180,7 +106,7 @@ static int stage_prepare(struct stage *stage)
 	return 0;
 }
 
-static void stage_undo(struct stage *stage)
+static void store_undo(struct stage *stage)
 {
 	struct staged *staged;
 	unsigned int bucket;
@@ -194,8 +120,33 @@ static void stage_undo(struct stage *stage)
 	}
 }
 
-/* Puts the new table in force and collects those that left it. */
-static void store_swap(struct stage *stage, struct hlist_head *left)
+static void store_leave(struct binding *binding, struct hlist_head *left)
+{
+	hash_del(&binding->node);
+	hlist_add_head(&binding->node, left);
+	identity_put(binding->identity);
+	binding->identity = NULL;
+	if (binding_forget(binding))
+		atomic64_inc(&health.wiped);
+}
+
+static void store_enter(struct staged *staged)
+{
+	struct binding *binding = staged->binding;
+
+	binding->staged = false;
+	identity_put(binding->identity);
+	binding->identity = identity_get(staged->identity);
+	if (staged->created)
+		hash_add(table, &binding->node, key_hash(&binding->key));
+}
+
+/*
+ * Puts the new tables in force; collects the bindings that left and returns
+ * the table of injections there was.
+ */
+static struct wire_table *store_swap(struct stage *stage, struct wire_table *wire,
+				     struct hlist_head *left)
 {
 	struct hlist_node *next;
 	struct binding *binding;
@@ -204,24 +155,19 @@ static void store_swap(struct stage *stage, struct hlist_head *left)
 
 	down_write(&store_lock);
 	hash_for_each_safe(table, bucket, next, binding, node) {
-		if (binding->staged)
-			continue;
-		hash_del(&binding->node);
-		hlist_add_head(&binding->node, left);
-		identity_put(binding->identity);
-		binding->identity = NULL;
-		if (binding_forget(binding))
-			atomic64_inc(&health.wiped);
+		if (!binding->staged)
+			store_leave(binding, left);
 	}
 	hash_for_each(stage->table, bucket, staged, node) {
-		binding = staged->binding;
-		binding->staged = false;
-		swap(binding->identity, staged->identity);
-		if (staged->created)
-			hash_add(table, &binding->node, key_hash(&binding->key));
+		if (staged->binding)
+			store_enter(staged);
 	}
+	wire = wire_swap(wire);
 	generation = stage->generation;
+	binding_count = stage->staged;
+	injection_count = stage->injections;
 	up_write(&store_lock);
+	return wire;
 }
 
 static void store_remove(struct hlist_head *left)
@@ -236,41 +182,59 @@ static void store_remove(struct hlist_head *left)
 	}
 }
 
-int stage_commit(struct stage *stage, u64 wanted)
+int store_commit(struct stage *stage, u64 wanted)
 {
+	struct wire_table *wire;
 	HLIST_HEAD(left);
 	int err;
 
-	if (stage->generation != wanted || stage->staged != stage->count)
+	if (!stage_is_complete(stage, wanted))
 		return -EINVAL;
 	mutex_lock(&store_mutex);
-	err = stage_prepare(stage);
-	if (err) {
-		stage_undo(stage);
-	} else {
-		store_swap(stage, &left);
+	wire = wire_prepare(stage);
+	err = PTR_ERR_OR_ZERO(wire);
+	if (!err) {
+		err = store_prepare(stage);
+		if (err)
+			store_undo(stage);
+		else
+			wire = store_swap(stage, wire, &left);
 		store_remove(&left);
+		wire_discard(wire);
 	}
 	mutex_unlock(&store_mutex);
 	return err;
 }
 
-int store_publish(const struct riptides_key *key, u64 expires_at_ms, const u8 *bytes,
-		  size_t length)
+/* An expiry in Unix time as boot time; -EKEYEXPIRED, -EINVAL. */
+static int expiry_of(u64 expires_at_ms, ktime_t *expires)
 {
 	u64 now_ms = ktime_to_ms(ktime_get_real());
-	struct content *content;
-	struct binding *binding;
-	bool replaced;
 
 	if (expires_at_ms <= now_ms)
 		return -EKEYEXPIRED;
 	if (expires_at_ms - now_ms > RIPTIDES_LIFETIME_MAX)
 		return -EINVAL;
+	*expires = ktime_add(ktime_get_boottime(), ms_to_ktime(expires_at_ms - now_ms));
+	return 0;
+}
+
+int store_publish(const struct riptides_key *key, u64 expires_at_ms, const u8 *bytes,
+		  size_t length)
+{
+	struct content *content;
+	struct binding *binding;
+	ktime_t expires;
+	bool replaced;
+	int err;
+
+	err = expiry_of(expires_at_ms, &expires);
+	if (err)
+		return err;
 	content = kmalloc(struct_size(content, bytes, length), GFP_KERNEL);
 	if (!content)
 		return -ENOMEM;
-	content->expires = ktime_add(ktime_get_boottime(), ms_to_ktime(expires_at_ms - now_ms));
+	content->expires = expires;
 	content->length = length;
 	memcpy(content->bytes, bytes, length);
 
@@ -295,12 +259,30 @@ int store_publish(const struct riptides_key *key, u64 expires_at_ms, const u8 *b
 	return 0;
 }
 
+int store_publish_secret(const struct riptides_key *key, u64 expires_at_ms,
+			 struct secret *secret)
+{
+	int err = expiry_of(expires_at_ms, &secret->expires);
+
+	if (err) {
+		secret_put(secret);
+		return err;
+	}
+	mutex_lock(&store_mutex);
+	err = wire_publish(key, secret);
+	mutex_unlock(&store_mutex);
+	if (!err)
+		expiry_review();
+	return err;
+}
+
 int store_wipe(const struct riptides_key *key)
 {
 	struct binding *binding;
-	int err = -ENOENT;
+	int err;
 
 	mutex_lock(&store_mutex);
+	err = wire_wipe(key);
 	binding = store_find(key);
 	if (binding) {
 		down_write(&store_lock);
@@ -332,9 +314,10 @@ ktime_t store_expire(void)
 		binding_forget(binding);
 		binding->expired = true;
 		atomic64_inc(&health.expired);
-		events_push(RIPTIDES_EXPIRE, &binding->key, binding->revision, 0);
+		events_push(RIPTIDES_EXPIRE, &binding->key, NULL, binding->revision, 0);
 		kernfs_notify(binding->file);
 	}
+	next = min(next, wire_expire(now));
 	up_write(&store_lock);
 	return next;
 }
@@ -401,10 +384,10 @@ struct store_size store_size(void)
 
 	down_read(&store_lock);
 	size.generation = generation;
-	hash_for_each(table, bucket, binding, node) {
-		size.bindings++;
+	size.bindings = binding_count;
+	size.injections = injection_count;
+	hash_for_each(table, bucket, binding, node)
 		size.contents += !!binding->content;
-	}
 	up_read(&store_lock);
 	return size;
 }
@@ -412,10 +395,12 @@ struct store_size store_size(void)
 void store_exit(void)
 {
 	static struct stage nothing;
+	struct wire_table *wire;
 	HLIST_HEAD(left);
 
 	mutex_lock(&store_mutex);
-	store_swap(&nothing, &left);
+	wire = store_swap(&nothing, NULL, &left);
 	store_remove(&left);
+	wire_discard(wire);
 	mutex_unlock(&store_mutex);
 }

@@ -10,6 +10,8 @@
 
 struct identity;
 struct kernfs_node;
+struct secret;
+struct stage;
 struct workload;
 
 /* A secret. Owned by its binding, changed and freed under store_lock only. */
@@ -19,7 +21,7 @@ struct content {
 	u8 bytes[];
 };
 
-/* One crb-<name> directory; its kobject owns the memory. */
+/* A binding with a file: one crb-<name> directory; its kobject owns the memory. */
 struct binding {
 	struct kobject kobj;
 	struct riptides_key key;	/* constant */
@@ -37,16 +39,17 @@ struct binding {
 	struct seen granted, denied;
 };
 
-/* A table in the making. */
-struct stage;
-
-struct stage *stage_begin(u64 generation, u32 count);
-int stage_add(struct stage *stage, const struct riptides_key *key, struct identity *identity);
-int stage_commit(struct stage *stage, u64 generation);
-void stage_free(struct stage *stage);
+/* Puts the staged table in force, of files and of injections, in one step. */
+int store_commit(struct stage *stage, u64 generation);
 
 int store_publish(const struct riptides_key *key, u64 expires_at_ms, const u8 *bytes,
 		  size_t length);
+
+/* Takes over the secret, also when it fails. */
+int store_publish_secret(const struct riptides_key *key, u64 expires_at_ms,
+			 struct secret *secret);
+
+/* Forgets content and secret. */
 int store_wipe(const struct riptides_key *key);
 
 /* Wipes what has reached its end; returns the next end, KTIME_MAX when there is none. */
@@ -78,8 +81,9 @@ ssize_t store_read(struct binding *binding, const struct identity *identity,
 
 struct store_size {
 	u64 generation;
-	u32 bindings;
+	u32 bindings;		/* of either delivery */
 	u32 contents;
+	u32 injections;
 };
 
 struct store_size store_size(void);

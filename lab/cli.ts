@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// `npm run lab -- up | env | ssh [command] | logs [part] | down`: a lab for working by hand.
+// `npm run lab -- up | env | ssh [command] | logs [part] | helper | down`: a lab for working by hand.
 import { spawnSync } from "node:child_process";
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { requirePrograms } from "./debian";
 import { exportsOf, knownHosts, sshCommand } from "./exports";
-import { down, open, up, type GuestName } from "./index";
+import { down, open, placeHelper, up, type GuestName } from "./index";
 import { tail } from "./log-tail";
 import { defaultName, labDirectory } from "./paths";
 import { readState } from "./state";
@@ -13,10 +13,11 @@ import { isRunning } from "./part";
 
 const usage = `npm run lab -- <command>       (the lab's name is $RIPTIDES_LAB, "default" without it)
   up [trixie|bookworm]    start it and leave it running; the node is Debian 13 (default) or 12
-      [--no-module]       do not build the kernel module
+      [--no-module]       do not build the kernel module and the TLS helper
   env                     shell exports: eval "$(npm run --silent lab -- env)"
   ssh [command]           a shell, or one command, on the node as root
   logs [part]             the last lines of every log, or the whole of one
+  helper                  build the TLS helper into dist/bundle/helper/<architecture>/; needs no lab
   down                    stop it and remove its keys and disks; logs stay
 `;
 
@@ -58,6 +59,9 @@ async function main(command: string | undefined, args: string[]): Promise<number
             }
             return 0;
         }
+        case "helper":
+            process.stdout.write(`${await placeHelper()}\n`);
+            return 0;
         case "down":
             await down({ name });
             return 0;

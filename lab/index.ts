@@ -9,6 +9,7 @@ import { which } from "./command";
 import { requirePrograms } from "./debian";
 import { guestImage } from "./guest-image";
 import { startGuest } from "./guest";
+import { placeHelper } from "./helper";
 import { startKubernetes } from "./kubernetes";
 import { labOf, type Lab } from "./lab";
 import { placeModule } from "./module";
@@ -25,6 +26,7 @@ import { tool, type ToolName } from "./tools";
 export type { Lab, LabNode } from "./lab";
 export type { ExecOptions, ExecResult } from "./ssh";
 export type { GuestName } from "./state";
+export { placeHelper, tlsHelper } from "./helper";
 export { buildForHost61, moduleFor } from "./module";
 
 export interface UpOptions {
@@ -34,7 +36,7 @@ export interface UpOptions {
     guest?: GuestName;
     /** Leaves the lab running when this process ends. Otherwise it ends with it. */
     keep?: boolean;
-    /** Whether the kernel module is built for the guest into dist/bundle/modules/; default true. */
+    /** Whether the kernel module (for the guest) and the TLS helper are built into dist/bundle/; default true. */
     module?: boolean;
     /** Added to the guest's kernel command line. */
     kernelArguments?: string;
@@ -106,6 +108,9 @@ export async function up(options: UpOptions = {}): Promise<Lab> {
                     },
                     async () => {
                         if (options.module !== false) await placeModule(await image, guest);
+                    },
+                    async () => {
+                        if (options.module !== false) await placeHelper();
                     },
                     async () => {
                         const [pulumi, bao] = await Promise.all([tool("pulumi"), tool("bao")]);

@@ -22,7 +22,8 @@ import { size, step } from "./progress";
 import type { GuestName } from "./state";
 
 const sourceDirectory = join(repository, "kmod");
-const isSource = (path: string) => /(\.[chS]|^Kbuild|^Makefile|^LICENSE)$/.test(path) && !path.endsWith(".mod.c");
+const isSource = (path: string) =>
+    /(\.[chS]|^Kbuild|^Makefile|^LICENSE)$/.test(path) && !path.endsWith(".mod.c") && !path.startsWith("helper/");
 
 /** `riptides.ko` for a guest's kernel, without debug information; built again when kmod/ changes. */
 export async function moduleFor(guest: GuestName): Promise<{ file: string; kernelRelease: string }> {

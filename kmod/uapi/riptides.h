@@ -8,20 +8,23 @@
  * string is NUL-terminated and padded with NULs, every reserved field is zero.
  *
  * Order: HELLO first. A table is staged by BEGIN, BINDING and INJECTION (after
- * the BINDING it belongs to) and takes effect as a whole at COMMIT. Replies (HELLO_ACK, BLOB, STATS) come
- * before events and carry the seq of their request. Events carry a seq of
- * their own, counting from 1 since the module was loaded.
+ * the BINDING it belongs to) and takes effect as a whole at COMMIT. Replies
+ * (HELLO_ACK, BLOB, STATS) come before events and carry the seq of their
+ * request. Events carry a seq of their own, counting from 1 since the module
+ * was loaded.
  *
  * errno of write():
  *   EPROTO          HELLO missing or repeated, BINDING, INJECTION or COMMIT
  *                   without BEGIN
  *   EPROTONOSUPPORT HELLO asks for another ABI
- *   EMSGSIZE        length field, write size and message size do not agree, or
- *                   the content or blob is over its limit
+ *   EMSGSIZE        length field, write size, message size or the lengths in
+ *                   it do not agree, or a content, secret or blob is over its
+ *                   limit
  *   EBADMSG         flags or reserved fields set, string not terminated
  *   EOPNOTSUPP      unknown message type
- *   EINVAL          refused value: name, empty or unknown mask, path, count or
- *                   generation of COMMIT, empty content, expiry out of range
+ *   EINVAL          refused value: name, empty or unknown mask, path, host,
+ *                   header name, count or generation of COMMIT, empty content,
+ *                   control characters in a secret, expiry out of range
  *   EEXIST          binding staged twice, or a host and port twice in a binding
  *   ENOSPC          more bindings or injections than announced, or than allowed
  *   ENOENT          CREDENTIAL, SECRET or WIPE for a binding that is not in the
@@ -225,16 +228,19 @@ struct riptides_injection {
 	__le32 port;				/* 1 to 65535 */
 	__le32 body_max;			/* SigV4: bytes of a body kept to be signed */
 	__le32 handshake_ms;			/* longest handshake; 0: RIPTIDES_HANDSHAKE_MS */
-	char host[RIPTIDES_HOST_SIZE];
+	char host[RIPTIDES_HOST_SIZE];		/* DNS name in lower case, or IPv4 address */
 	char trust[RIPTIDES_TRUST_SIZE];	/* letters and digits */
-	char header_name[RIPTIDES_WORD_SIZE];	/* "Authorization" */
+	char header_name[RIPTIDES_WORD_SIZE];	/* "Authorization"; none that frames or routes */
 	char prefix[RIPTIDES_WORD_SIZE];	/* "Bearer ", or empty */
 	char region[RIPTIDES_WORD_SIZE];
 	char service[RIPTIDES_WORD_SIZE];
 	struct riptides_rule rules[];		/* to the end; none: everything */
 };
 
-/* Publishes or rotates what a binding's injections add, in one step. */
+/*
+ * Publishes or rotates what a binding's injections add, in one step. A secret
+ * of the other scheme than an injection's is none for it.
+ */
 struct riptides_secret {
 	struct riptides_header header;
 	struct riptides_key key;
@@ -248,7 +254,7 @@ struct riptides_secret {
 	__u8 bytes[];
 };
 
-/* Swaps the table. Bindings with the same key keep their content. */
+/* Swaps the table. Bindings with the same key keep their content and secret. */
 struct riptides_commit {
 	struct riptides_header header;
 	__le64 generation;		/* that of BEGIN */
@@ -290,8 +296,8 @@ struct riptides_stats {
 	__le64 grants;			/* first reads: by process and content */
 	__le64 reads;			/* reads that returned content */
 	__le64 denied[RIPTIDES_REASONS];
-	__le64 expired;			/* contents wiped at their expiry */
-	__le64 wiped;			/* contents wiped by WIPE, COMMIT or rotation */
+	__le64 expired;			/* contents and secrets wiped at their expiry */
+	__le64 wiped;			/* the same by WIPE, COMMIT or rotation */
 	__le64 events_lost;
 	__le64 malformed;		/* frames refused */
 	__le32 bindings;
@@ -306,14 +312,14 @@ struct riptides_stats {
 
 /*
  * GRANT: the first read of a content by a process. DENY: a refused read, not
- * more than one a second for the same process and reason. EXPIRE: a content
- * has reached its end and is wiped (pid, uid, comm and reason are zero).
+ * more than one a second for the same process and reason. EXPIRE: a content or
+ * a secret has reached its end and is wiped (pid, uid, comm and reason are zero).
  */
 struct riptides_event {
 	struct riptides_header header;
 	struct riptides_key key;
 	__le64 at_ms;			/* Unix time of the event */
-	__le64 revision;		/* counts the contents of a binding, from 1 */
+	__le64 revision;		/* counts the contents, or the secrets, from 1 */
 	__le32 pid;			/* process, in the initial pid namespace */
 	__le32 uid;
 	__le32 reason;			/* enum riptides_reason */
@@ -329,7 +335,7 @@ struct riptides_wire_event {
 	struct riptides_header header;
 	struct riptides_key key;
 	__le64 at_ms;			/* Unix time of the event */
-	__le64 revision;		/* counts the secrets of a binding, from 1 */
+	__le64 revision;		/* INJECTED: counts the secrets of a binding, from 1 */
 	__le32 kind;			/* enum riptides_wire_kind */
 	__le32 error;			/* errno the process sees, 0: none */
 	__le32 pid;

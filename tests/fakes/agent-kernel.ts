@@ -7,6 +7,7 @@ import {
     denyReasons,
     encodeBinding,
     kernelLimits,
+    wireKinds,
     KernelStats,
 } from "../../api/kernel-message";
 import type { FakeClock } from "./agent-clock";
@@ -28,6 +29,7 @@ export class FakeKernel implements Kernel {
     /** Every content in order of publishing. */
     readonly published: { binding: string; text: string; atMs: number }[] = [];
     private readonly contents = new Map<string, Content>();
+    private readonly wire = Object.fromEntries(wireKinds.map((kind) => [kind, 0n])) as KernelStats["wire"];
     private readonly denied = Object.fromEntries(denyReasons.map((reason) => [reason, 0n])) as KernelStats["denied"];
     private listeners: ((event: KernelEvent) => void)[] = [];
     private events = 0n;
@@ -53,7 +55,7 @@ export class FakeKernel implements Kernel {
             throw this.fault;
         }
         // The codec refuses what the module would refuse.
-        table.forEach(({ key, alternatives }) => encodeBinding(1n, key, alternatives));
+        table.forEach(({ key, alternatives }) => encodeBinding(1n, key, alternatives, { file: true, wire: false }));
         this.commits++;
         this.table = table;
         const kept = new Set(table.map(({ key }) => keyText(key)));
@@ -108,6 +110,11 @@ export class FakeKernel implements Kernel {
             bindings: this.table.length,
             contents: this.contents.size,
             blobLength: this.blob.length,
+            injections: 0,
+            wire: this.wire,
+            handshakes: 0n,
+            connections: 0,
+            helper: false,
         };
     }
 

@@ -10,7 +10,7 @@ import {
     encodeHello,
     encodeStatsGet,
 } from "../../api/kernel-message";
-import { act, content, countsOf, fileOf, keyOf, Machine, write } from "./machine";
+import { act, content, countsOf, fileOf, inFile, keyOf, Machine, write } from "./machine";
 
 // Only a kernel built with fault injection can run this; docs/kernel.md records when it was.
 if (process.env.RIPTIDES_FAULT_INJECTION === "1") {
@@ -18,9 +18,9 @@ if (process.env.RIPTIDES_FAULT_INJECTION === "1") {
         this.timeout(600_000);
         let machine: Machine;
         const uid = 1001;
-        const binding = (name: string) => encodeBinding(2n, keyOf(name), [{ uid, cgroup: "/a/b" }, { uid }]);
-        const empty = [encodeBegin(2n, 1n, 0), encodeCommit(2n, 1n)];
-        const begin = encodeBegin(2n, 2n, 2);
+        const binding = (name: string) => encodeBinding(2n, keyOf(name), [{ uid, cgroup: "/a/b" }, { uid }], inFile);
+        const empty = [encodeBegin(2n, 1n, 0, 0), encodeCommit(2n, 1n)];
+        const begin = encodeBegin(2n, 2n, 2, 0);
 
         before(async () => {
             machine = await Machine.start();

@@ -9,7 +9,7 @@ import {
     encodeWipe,
     type KernelMessage,
 } from "../../api/kernel-message";
-import { act, content, countsOf, fileOf, keyOf, Machine, type Step, table, workload, write } from "./machine";
+import { act, content, countsOf, fileOf, inFile, keyOf, Machine, type Step, table, workload, write } from "./machine";
 
 const uid = 1001;
 const file = fileOf("b");
@@ -164,8 +164,8 @@ describe("kernel module: life of a content", function () {
         const { wiped: before } = await machine.health();
         const steps: Step[] = [
             begin("read=3 pause read=4096@0"),
-            write(encodeBegin(5n, 9n, 1)),
-            write(encodeBinding(5n, keyOf("c"), [{ uid }])),
+            write(encodeBegin(5n, 9n, 1, 0)),
+            write(encodeBinding(5n, keyOf("c"), [{ uid }], inFile)),
             write(encodeCommit(5n, 9n)),
             finish,
         ];

@@ -25,6 +25,9 @@ export const act = `${place}/act`;
 export const exespoof = `${place}/exespoof`;
 const modulePath = `${place}/riptides.ko`;
 export const workload = "6f1d9f3c-0102-4003-8004-0506070809ab";
+/** Deliveries of a binding. */
+export const inFile = { file: true, wire: false };
+export const onWire = { file: false, wire: true };
 export const content = '{"api_key":"sk-canary-3d1f"}';
 
 /** A step of {@link Machine.device} and what it answers. */
@@ -207,8 +210,10 @@ export function write(frame: Buffer): Step {
 /** The steps that put a table in force. */
 export function table(generation: bigint, bindings: Record<string, KernelFacts | KernelFacts[]>): Step[] {
     return [
-        write(encodeBegin(2n, generation, Object.keys(bindings).length)),
-        ...Object.entries(bindings).map(([name, facts]) => write(encodeBinding(2n, keyOf(name), [facts].flat()))),
+        write(encodeBegin(2n, generation, Object.keys(bindings).length, 0)),
+        ...Object.entries(bindings).map(([name, facts]) =>
+            write(encodeBinding(2n, keyOf(name), [facts].flat(), inFile)),
+        ),
         write(encodeCommit(2n, generation)),
     ];
 }

@@ -8,13 +8,15 @@ import {
     encodeCommit,
     encodeCredential,
     encodeHello,
+    encodeInjection,
+    encodeSecret,
     encodeShutdown,
     encodeStatsGet,
     encodeWipe,
     kernelLimits,
     layout,
 } from "../../api/kernel-message";
-import { fileOf, keyOf, Machine, type Step, table, write } from "./machine";
+import { fileOf, inFile, keyOf, Machine, onWire, type Step, table, write } from "./machine";
 
 const hello = () => write(encodeHello(1n, "test"));
 
@@ -48,7 +50,7 @@ describe("kernel module: device protocol", function () {
     });
 
     it("asks for HELLO first, once, with its own ABI", async () => {
-        const wrong = patched(encodeHello(1n, "test"), (frame) => frame.writeUInt32LE(2, layout.hello.fields.abi));
+        const wrong = patched(encodeHello(1n, "test"), (frame) => frame.writeUInt32LE(1, layout.hello.fields.abi));
         const answers = await machine.device(
             { do: "open" },
             write(encodeStatsGet(1n)),
@@ -71,7 +73,7 @@ describe("kernel module: device protocol", function () {
         assert.deepEqual(answer!.message, {
             kind: "helloAck",
             seq: 1n,
-            abi: 1,
+            abi: 2,
             moduleVersion: version,
             generation: 0n,
             limits: { bindings, content, blob },
@@ -97,7 +99,7 @@ describe("kernel module: device protocol", function () {
             "part of a second alternative",
             "EMSGSIZE",
             () =>
-                patched(Buffer.concat([encodeBinding(1n, key, [{ uid: 1 }]), Buffer.alloc(8)]), (f) =>
+                patched(Buffer.concat([encodeBinding(1n, key, [{ uid: 1 }], inFile), Buffer.alloc(8)]), (f) =>
                     f.writeUInt32LE(f.length, 0),
                 ),
         ],
@@ -109,9 +111,13 @@ describe("kernel module: device protocol", function () {
         ["a name with a slash", "EINVAL", () => patched(encodeWipe(1n, key), (f) => f.write("a/b", 32))],
         ["the name ..", "EINVAL", () => patched(encodeWipe(1n, key), (f) => f.write("..", 32))],
         ["an empty name", "EINVAL", () => patched(encodeWipe(1n, key), (f) => f.fill(0, 32, 288))],
-        ["a binding outside a table", "EPROTO", () => encodeBinding(1n, key, [{ uid: 1 }])],
+        ["a binding outside a table", "EPROTO", () => encodeBinding(1n, key, [{ uid: 1 }], inFile)],
         ["a commit outside a table", "EPROTO", () => encodeCommit(1n, 1n)],
-        ["a table over the limit", "ENOSPC", () => patched(encodeBegin(1n, 1n, 1), (f) => f.writeUInt32LE(4097, 24))],
+        [
+            "a table over the limit",
+            "ENOSPC",
+            () => patched(encodeBegin(1n, 1n, 1, 0), (f) => f.writeUInt32LE(4097, 24)),
+        ],
         ["a credential for no binding", "ENOENT", () => encodeCredential(1n, key, inAnHour(), Buffer.from("x"))],
         [
             "an expired credential",
@@ -168,17 +174,22 @@ describe("kernel module: device protocol", function () {
     ];
     for (const [name, errno, change] of badFacts) {
         it(`refuses facts with ${name} with ${errno}`, async () => {
-            const frame = encodeBinding(2n, key, [{ uid: 1 }]);
+            const frame = encodeBinding(2n, key, [{ uid: 1 }], inFile);
             change(frame, layout.binding.fields.facts);
-            const answers = await machine.device({ do: "open" }, hello(), write(encodeBegin(2n, 1n, 1)), write(frame));
+            const answers = await machine.device(
+                { do: "open" },
+                hello(),
+                write(encodeBegin(2n, 1n, 1, 0)),
+                write(frame),
+            );
             assert.equal(answers.at(-1)!.text, errno);
         });
     }
 
     it("changes nothing at a COMMIT whose count or generation does not fit", async () => {
         await machine.bind({ kept: { uid: 1001 } });
-        const begin = write(encodeBegin(2n, 7n, 2));
-        const binding = write(encodeBinding(2n, keyOf("new"), [{ uid: 1001 }]));
+        const begin = write(encodeBegin(2n, 7n, 2, 0));
+        const binding = write(encodeBinding(2n, keyOf("new"), [{ uid: 1001 }], inFile));
         const steps: Step[] = [begin, binding, write(encodeCommit(2n, 7n))];
         const short = await machine.device({ do: "open" }, hello(), { do: "read" }, ...steps);
         assert.equal(short.at(-1)!.text, "EINVAL");
@@ -186,7 +197,7 @@ describe("kernel module: device protocol", function () {
             { do: "open" },
             hello(),
             { do: "read" },
-            write(encodeBegin(2n, 7n, 0)),
+            write(encodeBegin(2n, 7n, 0, 0)),
             write(encodeCommit(2n, 8n)),
         );
         assert.equal(other.at(-1)!.text, "EINVAL");
@@ -196,12 +207,12 @@ describe("kernel module: device protocol", function () {
     });
 
     it("refuses a binding staged twice, and more than announced", async () => {
-        const binding = (name: string) => write(encodeBinding(2n, keyOf(name), [{ uid: 1 }]));
+        const binding = (name: string) => write(encodeBinding(2n, keyOf(name), [{ uid: 1 }], inFile));
         const answers = await machine.device(
             { do: "open" },
             hello(),
             { do: "read" },
-            write(encodeBegin(2n, 9n, 2)),
+            write(encodeBegin(2n, 9n, 2, 0)),
             binding("x"),
             binding("x"),
             binding("y"),
@@ -209,7 +220,7 @@ describe("kernel module: device protocol", function () {
         );
         assert.deepEqual(
             answers.slice(-3).map(({ text }) => text),
-            ["EEXIST", "1392", "ENOSPC"],
+            ["EEXIST", "1400", "ENOSPC"],
         );
     });
 
@@ -238,7 +249,7 @@ describe("kernel module: device protocol", function () {
         const answers = await machine.session(
             write(encodeStatsGet(5n)),
             { do: "readsize", size: 100 },
-            { do: "readsize", size: 216 },
+            { do: "readsize", size: layout.stats.size },
         );
         assert.equal(answers[1]!.text, "EMSGSIZE");
         assert.equal(answers[2]!.message?.kind, "stats");
@@ -287,11 +298,19 @@ describe("kernel module: device protocol", function () {
     it("takes thousands of malformed frames without harm", async () => {
         const seeds = [
             encodeHello(1n, "fuzz"),
-            encodeBegin(2n, 1n, 2),
-            encodeBinding(3n, keyOf("a"), [{ uid: 1001, comm: "x" }]),
-            encodeBinding(3n, keyOf("b"), [{ cgroup: "/a/b" }, { gid: 3, sha256: new Uint8Array(32) }]),
+            encodeBegin(2n, 1n, 2, 0),
+            encodeBinding(3n, keyOf("a"), [{ uid: 1001, comm: "x" }], inFile),
+            encodeBinding(3n, keyOf("b"), [{ cgroup: "/a/b" }, { gid: 3, sha256: new Uint8Array(32) }], inFile),
             encodeCommit(4n, 1n),
             encodeCredential(5n, keyOf("a"), inAnHour(), Buffer.from("fuzz-content")),
+            encodeBinding(3n, keyOf("w"), [{ uid: 1001 }], onWire),
+            encodeInjection(3n, keyOf("w"), {
+                host: "api.example.com",
+                port: 443,
+                rules: [{ method: "POST", path: "/v1" }],
+                add: { kind: "header", name: "Authorization", prefix: "Bearer " },
+            }),
+            encodeSecret(5n, keyOf("w"), inAnHour(), { kind: "header", value: Buffer.from("fuzz-secret") }),
             encodeWipe(6n, keyOf("a")),
             encodeBlobPut(7n, Buffer.alloc(300, 1)),
             encodeBlobGet(8n),

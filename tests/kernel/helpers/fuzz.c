@@ -66,7 +66,7 @@ static size_t make_frame(void)
                 frame[i] = rand();
             break;
         case 4:
-            ((struct riptides_header *)frame)->type = rand() % 12;
+            ((struct riptides_header *)frame)->type = rand() % 14;
             break;
         case 5:
             memset(frame + rand() % length, rand(), 1);

@@ -76,7 +76,7 @@ static void commit_table(int device)
         struct {
             struct riptides_binding fixed;
             struct riptides_facts facts;
-        } frame = { .facts = { .mask = RIPTIDES_FACT_UID, .uid = FIRST_UID + binding } };
+        } frame = { .fixed = { .delivery = RIPTIDES_DELIVER_FILE }, .facts = { .mask = RIPTIDES_FACT_UID, .uid = FIRST_UID + binding } };
         if (!(present & 1 << binding))
             continue;
         name_key(&frame.fixed.key, binding);
