@@ -34,7 +34,7 @@ func (m *mount) configPath() *framework.Path {
 			"rotation_policy":            {Type: framework.TypeString, Default: "", Description: "Must be empty: rotation policies belong to Vault Enterprise's rotation manager."},
 			"disable_automated_rotation": {Type: framework.TypeBool, Default: false, Description: "Stop periodic rotation and keep its settings."},
 			"reconcile_period":           {Type: framework.TypeDurationSecond, Default: int(defaultReconcilePeriod / time.Second), Description: "How often accounts of this mount without a lease are looked for. 0: never."},
-			"force":                      {Type: framework.TypeBool, Default: false, Description: "On delete: delete all live accounts at OpenAI first."},
+			"force":                      {Type: framework.TypeBool, Query: true, Default: false, Description: "On delete: delete all live accounts at OpenAI first."},
 		},
 		ExistenceCheck: func(ctx context.Context, req *logical.Request, _ *framework.FieldData) (bool, error) {
 			c, err := readConfig(ctx, req.Storage)
