@@ -30,6 +30,9 @@ type storage struct {
 	logical.InmemStorage
 	mu     sync.Mutex
 	broken bool
+	// last is how many writes still succeed before it breaks, when limited.
+	last    int
+	limited bool
 }
 
 var errBroken = errors.New("barrier is sealed")
@@ -37,12 +40,23 @@ var errBroken = errors.New("barrier is sealed")
 func (s *storage) breakdown(broken bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.broken = broken
+	s.broken, s.limited = broken, false
+}
+
+// breakdownAfter breaks it once so many writes have succeeded.
+func (s *storage) breakdownAfter(writes int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last, s.limited = writes, true
 }
 
 func (s *storage) state() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.limited {
+		s.broken = s.last == 0
+		s.last = max(0, s.last-1)
+	}
 	if s.broken {
 		return errBroken
 	}
