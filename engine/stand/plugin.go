@@ -24,8 +24,13 @@ func BuildPlugin(dir, command, version, tags string) (Plugin, error) {
 	if !ok {
 		return Plugin{}, fmt.Errorf("the source of the engine cannot be found")
 	}
+	return BuildPluginFrom(filepath.Dir(filepath.Dir(file)), dir, command, version, tags)
+}
+
+// BuildPluginFrom is BuildPlugin for the engine in the folder source.
+func BuildPluginFrom(source, dir, command, version, tags string) (Plugin, error) {
 	out := filepath.Join(dir, command)
-	build := exec.Command(filepath.Join(filepath.Dir(filepath.Dir(file)), "build.sh"), out)
+	build := exec.Command(filepath.Join(source, "build.sh"), out)
 	build.Env = append(os.Environ(), "VERSION="+version, "GOFLAGS=-tags="+tags)
 	sum, err := build.Output()
 	if err != nil {

@@ -40,7 +40,7 @@ func (p *place) during(c call, action, method, path string, body any, broken fun
 			p.Logf("the request under way: %v", err)
 		}
 	}()
-	p.until("OpenAI is asked", 10*time.Second, func() bool { return p.openai.State().Requests.By[c.counted] > before })
+	p.until("OpenAI is asked", patience, func() bool { return p.openai.State().Requests.By[c.counted] > before })
 	broken()
 	<-done
 	return r
@@ -52,7 +52,7 @@ func (p *place) duringCreds(action string, broken func()) stand.Reply {
 	accounts := len(p.openai.State().Accounts)
 	r := p.during(createAccount, action, "GET", p.mount+"/creds/agent", nil, func() {
 		if action == "slow-after" { // the call is counted a moment before it takes effect
-			p.until("the account is made", 10*time.Second, func() bool { return len(p.openai.State().Accounts) > accounts })
+			p.until("the account is made", patience, func() bool { return len(p.openai.State().Accounts) > accounts })
 		}
 		broken()
 	})
@@ -65,7 +65,7 @@ func (p *place) duringCreds(action string, broken func()) stand.Reply {
 // runsAgain waits until the server has started the plugin again.
 func (p *place) runsAgain() {
 	p.Helper()
-	p.until("the plugin runs again", 10*time.Second, func() bool { return p.try("GET", "info", nil).Status == 200 })
+	p.until("the plugin runs again", patience, func() bool { return p.try("GET", "info", nil).Status == 200 })
 }
 
 func (p *place) killPlugin() {
@@ -99,7 +99,7 @@ func TestPluginKilledWhileCreating(t *testing.T) {
 					p.Errorf("the read under way is answered with %d", r.Status)
 				}
 				p.runsAgain()
-				p.until("the lost account is made", 10*time.Second, func() bool { return len(p.openai.State().Accounts) == 2 })
+				p.until("the lost account is made", patience, func() bool { return len(p.openai.State().Accounts) == 2 })
 				p.oneIsPending()
 				p.tidy()
 				p.balanced()
@@ -186,10 +186,7 @@ func TestServerSealedWhileCreating(t *testing.T) {
 				if err := p.server.Unseal(); err != nil {
 					p.Fatal(err)
 				}
-				p.until("late creations have taken effect", 10*time.Second, func() bool {
-					return p.openai.State().Requests.By[createAccount.counted] >= 2
-				})
-				time.Sleep(2 * time.Second) // a creation whose caller is gone tells nobody when it takes effect
+				p.quiet()
 				p.tidy()
 				p.balanced()
 				p.creds()
@@ -198,6 +195,32 @@ func TestServerSealedWhileCreating(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestLeaseThatEndsWhileSealedIsRevokedAfterwards(t *testing.T) {
+	alone(t, stand.ServerOptions{}, func(p *place) {
+		p.configured(nil)
+		kept := p.creds()
+		short := p.must("GET", "creds/agent?ttl=2s", nil)
+		p.remember(short)
+		if err := p.server.Seal(); err != nil {
+			p.Fatal(err)
+		}
+		time.Sleep(3 * time.Second) // a sealed server has no event for it
+		if err := p.server.Unseal(); err != nil {
+			p.Fatal(err)
+		}
+		p.until("the key of the lease that has ended is dead", patience, func() bool {
+			_, live := p.openai.KeyLives(short.Text("api_key"))
+			return !live
+		})
+		p.until("its lease is gone", patience, func() bool { return len(p.leases()) == 1 })
+		if r := p.revoke(kept.LeaseID); r.Status != 204 {
+			p.Errorf("the other lease cannot be revoked: %v", r.Errors)
+		}
+		p.balanced()
+		p.unmounted()
+	})
 }
 
 func TestServerKilledWhileCreating(t *testing.T) {
@@ -226,7 +249,7 @@ func TestCallerThatGoesAwayLeavesNoAccount(t *testing.T) {
 			}
 			cancel()
 		}
-		p.until("nothing is pending any more", 10*time.Second, func() bool {
+		p.until("nothing is pending any more", patience, func() bool {
 			p.tidy()
 			return p.must("GET", "info", nil).Data["live_accounts"] == 0.0 && len(p.openai.State().Accounts) == 0
 		})
@@ -242,7 +265,7 @@ func TestRequestThatRunsOutOfTimeLeavesNoAccount(t *testing.T) {
 		if r := p.tryCreds(); r.Status < 500 {
 			p.Errorf("the read is answered with %d", r.Status)
 		}
-		p.until("the late account is made", 10*time.Second, func() bool { return len(p.openai.State().Accounts) == 1 })
+		p.until("the late account is made", patience, func() bool { return len(p.openai.State().Accounts) == 1 })
 		p.tidy()
 		p.balanced()
 		p.unmounted()

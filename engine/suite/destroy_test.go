@@ -5,7 +5,6 @@ package suite
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"pulumi-riptides/lab/simulator"
 )
@@ -192,7 +191,7 @@ func TestMovedMountWorksAndHasNoOldKeys(t *testing.T) {
 		if r.Err != nil {
 			p.Fatal(r.Err)
 		}
-		p.until("the move has ended", 20*time.Second, func() bool {
+		p.until("the move has ended", patience, func() bool {
 			s := p.server.Must("GET", "sys/remount/status/"+r.Text("migration_id"), nil)
 			info, _ := s.Data["migration_info"].(map[string]any)
 			return info["status"] == "success"

@@ -4,6 +4,7 @@ package suite
 
 import (
 	"strconv"
+	"strings"
 	"testing"
 
 	"pulumi-riptides/engine/stand"
@@ -138,6 +139,26 @@ func TestRevokingAnAccountDeletedByHandSucceeds(t *testing.T) {
 		if r := p.revoke(r.LeaseID); r.Status != 204 {
 			p.Errorf("the revocation is answered with %d: %v", r.Status, r.Errors)
 		}
+		p.balanced()
+		p.unmounted()
+	})
+}
+
+func TestFaultWhileCheckingTheConfigNeverLocksAnOperatorOut(t *testing.T) {
+	eachFault(t, "GET", adminPath, func(p *place, f simulator.Fault) {
+		p.fault(f)
+		r := p.try("POST", "config", p.openai.Config())
+		stored := p.try("GET", "config", nil).Status == 200
+		switch refusal, unseen := f.Status == 401 || f.Status == 403, f.Action == "slow" || f.Action == "slow-after" || f.Action == "no-key"; {
+		case refusal && (r.Status != 400 || stored):
+			p.Errorf("a refused key is answered with %d, stored: %v", r.Status, stored)
+		case !refusal && (r.Status >= 300 || !stored):
+			p.Errorf("the config is answered with %d, stored: %v: %v", r.Status, stored, r.Errors)
+		case !refusal && !unseen && !strings.Contains(strings.Join(r.Warnings, ""), "admin_api_key could not be checked"):
+			p.Errorf("warnings %v", r.Warnings)
+		}
+		p.configured(nil)
+		p.creds()
 		p.balanced()
 		p.unmounted()
 	})
