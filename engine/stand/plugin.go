@@ -13,9 +13,14 @@ import (
 
 // Plugin is a built plugin in a plugin directory.
 type Plugin struct {
-	Command string
-	SHA256  string
-	Version string
+	Command string `json:"command"`
+	SHA256  string `json:"sha256"`
+	Version string `json:"version"`
+}
+
+// Stanza declares the plugin in a server's configuration.
+func (p Plugin) Stanza(name string) string {
+	return fmt.Sprintf("plugin \"secret\" %q {\n  command   = %q\n  version   = \"v%s\"\n  sha256sum = %q\n}", name, p.Command, p.Version, p.SHA256)
 }
 
 // BuildPlugin builds the plugin of this checkout into dir. Version "" is that of the source; tags may be empty.

@@ -3,7 +3,6 @@
 package suite
 
 import (
-	"fmt"
 	"testing"
 
 	"pulumi-riptides/engine/stand"
@@ -13,12 +12,9 @@ import (
 func TestPluginDeclaredInTheServersConfiguration(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	server, err := stand.StartServer(stand.ServerOptions{Binary: binaries["bao"], Dir: dir, PluginDir: pluginDir, Declared: fmt.Sprintf(`
-plugin "secret" "openai" {
-  command   = %q
-  version   = "v%s"
-  sha256sum = %q
-}`, plugin.Command, plugin.Version, plugin.SHA256)})
+	server, err := stand.StartServer(stand.ServerOptions{
+		Binary: binaries["bao"], Dir: dir, PluginDir: pluginDir, Declared: plugin.Stanza("openai"),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
