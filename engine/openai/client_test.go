@@ -72,6 +72,18 @@ func TestErrorsHoldNoKey(t *testing.T) {
 	}
 }
 
+func TestAKeyOfAnyFormIsCutOutOfAnAnswer(t *testing.T) {
+	const odd = "not-like-a-key-0123456789"
+	c := serve(t, 1, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(401)
+		w.Write([]byte(`{"error":{"message":"Incorrect API key provided: ` + odd + `"}}`))
+	})
+	c.key = odd
+	if _, err := c.Project(t.Context(), "p"); err == nil || strings.Contains(err.Error(), odd) || !strings.Contains(err.Error(), "[redacted]") {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestOnlyAConfirmedDeletionCounts(t *testing.T) {
 	for body, want := range map[string]bool{`{"deleted":true}`: true, `{"deleted":false}`: false, `{}`: false, "<html>": false, "": false} {
 		c := serve(t, 1, func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(body)) })

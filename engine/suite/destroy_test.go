@@ -18,7 +18,7 @@ func TestDestroyInAnyOrderLeavesNoKey(t *testing.T) {
 	role := func(p *place) { p.must("DELETE", "roles/agent", nil) }
 	config := func(p *place) {
 		p.refused("DELETE", "config", nil, 400, "config cannot be deleted: 3 accounts are live")
-		p.refused("DELETE", "config", nil, 400, "bao lease revoke -prefix "+p.mount+"/creds/")
+		p.refused("DELETE", "config", nil, 400, "bao lease revoke -sync -prefix "+p.mount+"/creds/")
 	}
 	forced := func(p *place) { p.must("DELETE", "config?force=true", nil) }
 	revoked := func(p *place) {

@@ -129,6 +129,14 @@ func TestLeasesAreRenewedUpToMaxTTL(t *testing.T) {
 		if r := renew("5h"); r.Err != nil || r.LeaseDuration > 1200 || r.LeaseDuration <= 900 {
 			p.Errorf("renewal by 5h: %v, %d s", r.Err, r.LeaseDuration)
 		}
+		p.must("POST", "roles/agent", map[string]any{"max_ttl": "15m"})
+		if r := renew("5h"); r.Err != nil || r.LeaseDuration > 900 {
+			p.Errorf("renewal by 5h beyond a max_ttl that was lowered to 15m: %v, %d s", r.Err, r.LeaseDuration)
+		}
+		p.must("POST", "roles/agent", map[string]any{"max_ttl": "40m"})
+		if r := renew("5h"); r.Err != nil || r.LeaseDuration <= 1200 || r.LeaseDuration > 2400 {
+			p.Errorf("renewal by 5h within a max_ttl that was raised to 40m: %v, %d s", r.Err, r.LeaseDuration)
+		}
 		p.balanced()
 		p.must("DELETE", "roles/agent", nil)
 		if r := renew("5m"); r.Err == nil {
