@@ -55,6 +55,14 @@ func TestLedgerSurvivesARestartAndAnInvalidation(t *testing.T) {
 	if p.current == before {
 		t.Error("the configuration of before is still in force")
 	}
+	const theirs = "rt-abcd2345-"
+	if err := p.storage.Put(t.Context(), &logical.StorageEntry{Key: markKey, Value: []byte(theirs)}); err != nil {
+		t.Fatal(err)
+	}
+	p.InvalidateKey(t.Context(), markKey)
+	if name := p.creds().Data["service_account"].(string); !strings.HasPrefix(name, theirs) {
+		t.Errorf("after another node's mark the account is %s", name)
+	}
 }
 
 func TestNothingIsMadeThatCannotBeWrittenDownFirst(t *testing.T) {

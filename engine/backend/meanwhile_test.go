@@ -3,6 +3,8 @@
 package backend
 
 import (
+	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -91,5 +93,43 @@ func TestRenewedLeaseIsNotTakenForOverdue(t *testing.T) {
 			t.Error(err)
 		}
 		p.accounts(c.want)
+	}
+}
+
+func TestKeyThatNobodyWaitsForIsNotKept(t *testing.T) {
+	p := newPlace(t).configured()
+	ctx, cancel := context.WithCancel(t.Context())
+	writes := 0
+	p.storage.written = func(key string) {
+		if strings.HasPrefix(key, accountsPrefix) {
+			if writes++; writes == 2 { // the entry has been completed, nothing is left to be done but to answer
+				cancel()
+			}
+		}
+	}
+	resp, err := p.HandleRequest(ctx, &logical.Request{
+		Operation: logical.ReadOperation, Path: "creds/agent", Storage: p.storage, MountPoint: "openai/",
+	})
+	if err == nil || writes != 2 {
+		t.Errorf("answer %v, %v after %d writes", resp, err, writes)
+	}
+	p.accounts(0)
+	if n := p.info("live_accounts"); n != 0 {
+		t.Errorf("%v accounts in the ledger", n)
+	}
+}
+
+func TestRevocationFreesThePlaceOfAnAccount(t *testing.T) {
+	p := newPlace(t).configured()
+	secret := p.creds().Secret
+	if secret.TTL != time.Hour || secret.MaxTTL != 24*time.Hour || !secret.Renewable {
+		t.Errorf("the lease is %+v", secret.LeaseOptions)
+	}
+	if err := p.revoke(secret); err != nil {
+		t.Fatal(err)
+	}
+	p.restart()
+	if n := p.info("live_accounts"); n != 0 {
+		t.Errorf("%v accounts in the stored ledger", n)
 	}
 }

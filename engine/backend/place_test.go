@@ -33,6 +33,8 @@ type storage struct {
 	// last is how many writes still succeed before it breaks, when limited.
 	last    int
 	limited bool
+	// written is told the key of every write that has succeeded.
+	written func(key string)
 }
 
 var errBroken = errors.New("barrier is sealed")
@@ -67,7 +69,13 @@ func (s *storage) Put(ctx context.Context, e *logical.StorageEntry) error {
 	if err := s.state(); err != nil {
 		return err
 	}
-	return s.InmemStorage.Put(ctx, e)
+	if err := s.InmemStorage.Put(ctx, e); err != nil {
+		return err
+	}
+	if s.written != nil {
+		s.written(e.Key)
+	}
+	return nil
 }
 
 func (s *storage) Delete(ctx context.Context, key string) error {

@@ -56,3 +56,25 @@ func TestPeriodicRotationDoesNotCutOffAMountWithTheSameKey(t *testing.T) {
 		t.Errorf("info shows %q", text)
 	}
 }
+
+func TestFormerAdminKeyThatCouldNotBeDeletedIsTriedAgain(t *testing.T) {
+	p := newPlace(t).configured()
+	p.fault(simulator.Fault{Method: "DELETE", Path: "admin_api_keys/", Action: "status", Status: 403, Times: 2})
+	resp := p.must(logical.UpdateOperation, "config/rotate", nil)
+	if !strings.Contains(strings.Join(resp.Warnings, ""), "the old admin key could not be deleted yet") {
+		t.Errorf("warnings %v", resp.Warnings)
+	}
+	p.restart()
+	if err := p.tick(); err == nil || p.info("retired_admin_keys") != 1 {
+		t.Errorf("%v, %v keys are left to be deleted, want 1", err, p.info("retired_admin_keys"))
+	}
+	if text, _ := p.info("last_cleanup_error").(string); !strings.Contains(text, "API error (403)") {
+		t.Errorf("info shows %q", text)
+	}
+	if err := p.tick(); err != nil || p.info("retired_admin_keys") != 0 || p.info("last_cleanup_error") != nil {
+		t.Errorf("%v, info shows %v and %v", err, p.info("retired_admin_keys"), p.info("last_cleanup_error"))
+	}
+	if keys := p.openai.State().AdminKeys; len(keys) != 1 || keys[0].ID != resp.Data["admin_api_key_id"] {
+		t.Errorf("admin keys %+v", keys)
+	}
+}
