@@ -36,6 +36,9 @@ func taken(path *framework.Path, operation logical.Operation) map[string]*framew
 	writes := operation == logical.CreateOperation || operation == logical.UpdateOperation
 	fields := map[string]*framework.FieldSchema{}
 	for name, field := range path.Fields {
+		if name == "force" && operation == logical.ReadOperation {
+			continue // reading forces nothing
+		}
 		if field.Query != writes || strings.Contains(path.Pattern, "(?P<"+name+">") {
 			fields[name] = field
 		}

@@ -18,7 +18,8 @@ func TestEveryOperationRefusesWhatItDoesNotTake(t *testing.T) {
 	}{
 		{logical.UpdateOperation, "config", map[string]any{"orgnization_id": "x"}, `unknown field "orgnization_id" on config: it takes admin_api_key, `},
 		{logical.UpdateOperation, "config", map[string]any{"force": true}, `unknown field "force" on config`},
-		{logical.ReadOperation, "config", map[string]any{"verbose": 1}, `unknown field "verbose" on config: it takes force`},
+		{logical.ReadOperation, "config", map[string]any{"verbose": 1}, `unknown field "verbose" on config: it takes none`},
+		{logical.ReadOperation, "config", map[string]any{"force": true}, `unknown field "force" on config: it takes none`},
 		{logical.DeleteOperation, "config", map[string]any{"forced": true}, `unknown field "forced" on config: it takes force`},
 		{logical.UpdateOperation, "config/rotate", map[string]any{"name": "x"}, `unknown field "name" on config/rotate: it takes force`},
 		{logical.ListOperation, "roles/", map[string]any{"limit": 1}, `unknown field "limit" on roles/: it takes none`},

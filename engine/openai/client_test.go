@@ -5,6 +5,8 @@ package openai
 import (
 	"context"
 	"errors"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -51,6 +53,18 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	})
 	if _, err := c.CreateServiceAccount(t.Context(), "p", "n"); err == nil || reached.Load() {
 		t.Errorf("error %v, other server reached: %v", err, reached.Load())
+	}
+}
+
+func TestServerWithoutATrustedCertificateGetsNoKey(t *testing.T) {
+	var reached atomic.Bool
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Store(true) }))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	_, err := NewClient(NewLink(1), s.URL+"/v1", "org-1", canary).CreateServiceAccount(t.Context(), "p", "n")
+	if err == nil || !Unmade(err) || reached.Load() {
+		t.Errorf("error %v, server reached: %v", err, reached.Load())
 	}
 }
 

@@ -81,6 +81,31 @@ func (p *place) killPlugin() {
 	}
 }
 
+func (p *place) sealed() {
+	p.Helper()
+	if err := p.server.Seal(); err != nil {
+		p.Fatal(err)
+	}
+}
+
+// unsealed unseals and waits until what was asked of OpenAI before has taken effect.
+func (p *place) unsealed() {
+	p.Helper()
+	if err := p.server.Unseal(); err != nil {
+		p.Fatal(err)
+	}
+	p.quiet()
+}
+
+// oneAdminKey checks that the configured admin key is the only one there is.
+func (p *place) oneAdminKey() {
+	p.Helper()
+	admins, config := p.openai.State().AdminKeys, p.must("GET", "config", nil).Data
+	if len(admins) != 1 || admins[0].ID != config["admin_api_key_id"] {
+		p.Errorf("admin keys %+v, configured %v", admins, config["admin_api_key_id"])
+	}
+}
+
 // oneIsPending checks that the write-ahead entry of the lost account has survived.
 func (p *place) oneIsPending() {
 	p.Helper()
@@ -146,10 +171,7 @@ func TestPluginKilledWhileRotatingKeepsExactlyOneAdminKey(t *testing.T) {
 				}
 				p.runsAgain()
 				p.tidy()
-				admins, config := p.openai.State().AdminKeys, p.must("GET", "config", nil).Data
-				if len(admins) != 1 || admins[0].ID != config["admin_api_key_id"] {
-					p.Errorf("admin keys %+v, configured %v", admins, config["admin_api_key_id"])
-				}
+				p.oneAdminKey()
 				if r := p.revoke(lease); r.Status != 204 {
 					p.Errorf("a lease cannot be revoked after it: %v", r.Errors)
 				}
@@ -178,17 +200,50 @@ func TestServerSealedWhileCreating(t *testing.T) {
 			alone(t, stand.ServerOptions{}, func(p *place) {
 				p.configured(nil)
 				p.creds()
-				p.duringCreds(action, func() {
-					if err := p.server.Seal(); err != nil {
-						p.Fatal(err)
-					}
-				})
-				if err := p.server.Unseal(); err != nil {
-					p.Fatal(err)
-				}
-				p.quiet()
+				p.duringCreds(action, p.sealed)
+				p.unsealed()
 				p.tidy()
 				p.balanced()
+				p.creds()
+				p.balanced()
+				p.unmounted()
+			})
+		})
+	}
+}
+
+func TestServerSealedWhileRevoking(t *testing.T) {
+	for _, action := range []string{"slow", "slow-after"} {
+		t.Run(action, func(t *testing.T) {
+			alone(t, stand.ServerOptions{}, func(p *place) {
+				p.configured(nil)
+				p.creds()
+				lease := p.creds().LeaseID
+				p.during(deleteAccount, action, "PUT", "sys/leases/revoke", map[string]any{"lease_id": lease, "sync": true}, p.sealed)
+				p.unsealed()
+				if r := p.revoke(lease); r.Status != 204 {
+					p.Errorf("the second revocation is answered with %d: %v", r.Status, r.Errors)
+				}
+				p.balanced()
+				p.unmounted()
+			})
+		})
+	}
+}
+
+func TestServerSealedWhileRotatingKeepsExactlyOneAdminKey(t *testing.T) {
+	for name, c := range map[string]call{"creating": createAdminKey, "checking": checkAdminKey, "deleting": deleteAdminKey} {
+		t.Run(name, func(t *testing.T) {
+			alone(t, stand.ServerOptions{}, func(p *place) {
+				p.configured(nil)
+				lease := p.creds().LeaseID
+				p.during(c, "slow-after", "POST", p.mount+"/config/rotate", nil, p.sealed)
+				p.unsealed()
+				p.tidy()
+				p.oneAdminKey()
+				if r := p.revoke(lease); r.Status != 204 {
+					p.Errorf("a lease cannot be revoked after it: %v", r.Errors)
+				}
 				p.creds()
 				p.balanced()
 				p.unmounted()
@@ -203,13 +258,9 @@ func TestLeaseThatEndsWhileSealedIsRevokedAfterwards(t *testing.T) {
 		kept := p.creds()
 		short := p.must("GET", "creds/agent?ttl=2s", nil)
 		p.remember(short)
-		if err := p.server.Seal(); err != nil {
-			p.Fatal(err)
-		}
+		p.sealed()
 		time.Sleep(3 * time.Second) // a sealed server has no event for it
-		if err := p.server.Unseal(); err != nil {
-			p.Fatal(err)
-		}
+		p.unsealed()
 		p.until("the key of the lease that has ended is dead", patience, func() bool {
 			_, live := p.openai.KeyLives(short.Text("api_key"))
 			return !live
