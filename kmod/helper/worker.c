@@ -53,6 +53,8 @@ static void forget(struct worker *worker, struct job *job)
 		job->previous->next = job->next;
 	else
 		worker->jobs = job->next;
+	/* The module has the file open as well: without this it would stay in the set. */
+	epoll_ctl(worker->epoll, EPOLL_CTL_DEL, job->fd, NULL);
 	/* Closed first: the module waits for it to take the socket back. */
 	close(job->fd);
 	handshake_end(&job->handshake);

@@ -73,7 +73,7 @@ static void say_count(const char *action, ssize_t count)
 
 static void say_bytes(const char *action, ssize_t count, const char *bytes)
 {
-    if (count < 0 || count > SHOWN)
+    if (count <= 0 || count > SHOWN)
         return say_count(action, count);
     printf("%s %zd ", action, count);
     for (ssize_t i = 0; i < count; i++)
@@ -514,6 +514,8 @@ static size_t scan_range(int memory, unsigned long from, unsigned long to, const
 
 static void do_scan(const char *reversed)
 {
+    /* After setuid() the process is not dumpable, and its files in /proc are root's. */
+    prctl(PR_SET_DUMPABLE, 1);
     FILE *maps = fopen("/proc/self/maps", "r");
     int memory = open("/proc/self/mem", O_RDONLY);
     size_t found = 0;
@@ -648,6 +650,8 @@ static void act(char *argument)
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
+    /* What was done is shown even when the rest hangs and is ended. */
+    setvbuf(stdout, NULL, _IOLBF, 0);
     for (int i = 1; i < argc; i++)
         act(argv[i]);
     fflush(stdout);
