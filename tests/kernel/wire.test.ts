@@ -7,6 +7,7 @@ import {
     bearerOf,
     type Binding,
     host,
+    meet,
     otherHost,
     ports,
     request,
@@ -228,112 +229,122 @@ describe("kernel module: requests on the wire", function () {
         });
     });
 
-    it("keeps the key out of the process's memory", async () => {
-        const [lines] = await wire.run([
-            {
-                name: "memory",
-                does: [connect, `send=${request("GET", "/big/10")}`, "answer", `scan=${[...key].reverse().join("")}`],
-                sees: [],
-            },
-        ]);
-        assert.deepEqual(lines!.slice(2), ["answer 200 bbbbbbbbbb", "scan 0"]);
-    });
-
-    it("leaves an unbound process's connection, and a bound one's to another port, as it is", async () => {
-        const does = (port: number) => [`connect=${port}`, `send=${request("GET", "/untouched")}`, "recv=1", "state"];
-        const [unbound, undeclared] = await wire.run([
-            { name: "unbound", as: stranger, does: does(ports.good), sees: [] },
-            { name: "undeclared", does: does(ports.undeclared), sees: [] },
-        ]);
-        const untouched = ["connect ok", "send 43", "recv 0", "state EOPNOTSUPP"];
-        assert.deepEqual([unbound, undeclared], [untouched, untouched]);
-        const plain = (await wire.journal()).filter(({ what }) => what === "plain");
-        assert.deepEqual(
-            plain.map(({ port, detail }) => [port, detail]),
-            [ports.good, ports.undeclared].map((port) => [port, `GET /untouched HTTP/1.1\r\nHost: ${host}\r\n\r\n`]),
-        );
-    });
-
-    it("passes TLS of the process's own untouched, and counts it", async () => {
-        const before = (await wire.machine.health()).wire_own_tls!;
-        const output = await wire.machine.sh(
-            `setpriv --reuid=${bindings.bound!.uid} --clear-groups curl -sS --http1.1 -m 60 --cacert /run/wire-suite/ca.pem -H 'Authorization: Bearer mine' https://${host}:${ports.good}/own`,
-        );
-        assert.match(output, /"authorization":\["Bearer mine"\]/);
-        assert.equal((await wire.machine.health()).wire_own_tls, before + 1);
-    });
-
-    it("tells the agent of the first injection for a process and secret, and of what a process brings itself", async () => {
-        const wires = async () => {
-            const reads = Array.from({ length: 64 }, () => ({ do: "read" as const, waitMs: 0 }));
-            const answers = await wire.machine.session(...reads);
-            return answers
-                .map(({ message }) => message)
-                .filter((message): message is Extract<KernelMessage, { kind: "wire" }> => message?.kind === "wire");
-        };
-        await wires();
-        await wire.machine.sh(
-            `setpriv --reuid=${bindings.bound!.uid} --clear-groups curl -sS --http1.1 -m 60 -k https://${host}:${ports.good}/own`,
-        );
-        await wire.run([
-            {
-                name: "told",
-                does: [connect, `send=${get}`, "answer", `send=${get}`, "answer", connect, `send=${get}`, "answer"],
-                sees: [],
-            },
-        ]);
-        const told = await wires();
-        assert.deepEqual(
-            told.map(({ what, key: { binding }, error, host: name, port, process: { uid, comm }, revision }) => [
-                what,
-                binding,
-                error,
-                name,
-                port,
-                uid,
-                comm,
-                revision,
-            ]),
-            [
-                ["ownTls", "bound", 0, "", ports.good, 2001, "curl", 0n],
-                ["injected", "bound", 0, host, ports.good, 2001, "wire", 1n],
-            ],
-        );
-    });
-
-    it("shows the live connections, and refuses to unload while there are any", async () => {
-        await wire.machine.sh("rm -f /run/wire-suite/hold; mkfifo -m 666 /run/wire-suite/hold");
-        const held = wire.command({
-            name: "held",
-            does: [connect, `send=${get}`, "answer", "say=/run/wire-suite/hold", "wait=/run/wire-suite/hold"],
-            sees: [],
+    describe("and what is around it", () => {
+        it("keeps the key out of the process's memory", async () => {
+            const [lines] = await wire.run([
+                {
+                    name: "memory",
+                    does: [
+                        connect,
+                        `send=${request("GET", "/big/10")}`,
+                        "answer",
+                        `scan=${[...key].reverse().join("")}`,
+                    ],
+                    sees: [],
+                },
+            ]);
+            assert.deepEqual(lines!.slice(2), ["answer 200 bbbbbbbbbb", "scan 0"]);
         });
-        const output = await wire.machine.sh(
-            [
-                `${held} >/dev/null & read -n1 _ </run/wire-suite/hold`,
-                "cat /proc/riptides/connections",
-                "rmmod riptides 2>&1",
-                "printf x >/run/wire-suite/hold; wait",
-                "cat /proc/riptides/connections",
-            ].join("; "),
-        );
-        const [line, refusal, ...rest] = output.trim().split("\n");
-        assert.match(
-            line!,
-            /comm=wire .*binding=bound host=api\.test peer=.*:8443 state=open tls=1\.3 requests=1 injections=1 error=0$/,
-        );
-        assert.match(refusal!, /riptides is in use/);
-        assert.deepEqual(rest, []);
-    });
 
-    it("counts requests, handshakes and connections", async () => {
-        const [, answer] = await wire.machine.session(write(encodeStatsGet(9n)), { do: "read" });
-        const stats = (answer!.message as { stats: KernelStats }).stats;
-        const requests = (await wire.journal()).filter((arrival: Arrival) => arrival.what === "request");
-        const own = requests.filter(({ target }) => target === "/own").length;
-        assert.equal(Number(stats.wire.injected), requests.length - own);
-        assert.equal(stats.connections, 0);
-        assert.equal(stats.helper, true);
-        assert.ok(stats.handshakes > 30n);
+        it("leaves an unbound process's connection, and a bound one's to another port, as it is", async () => {
+            const does = (port: number) => [
+                `connect=${port}`,
+                `send=${request("GET", "/untouched")}`,
+                "recv=1",
+                "state",
+            ];
+            const [unbound, undeclared] = await wire.run([
+                { name: "unbound", as: stranger, does: does(ports.good), sees: [] },
+                { name: "undeclared", does: does(ports.undeclared), sees: [] },
+            ]);
+            const untouched = ["connect ok", "send 43", "recv 0", "state EOPNOTSUPP"];
+            assert.deepEqual([unbound, undeclared], [untouched, untouched]);
+            const plain = (await wire.journal()).filter(({ what }) => what === "plain");
+            assert.deepEqual(
+                plain.map(({ port, detail }) => [port, detail]),
+                [ports.good, ports.undeclared].map((port) => [
+                    port,
+                    `GET /untouched HTTP/1.1\r\nHost: ${host}\r\n\r\n`,
+                ]),
+            );
+        });
+
+        it("passes TLS of the process's own untouched, and counts it", async () => {
+            const before = (await wire.machine.health()).wire_own_tls!;
+            const output = await wire.machine.sh(
+                `setpriv --reuid=${bindings.bound!.uid} --clear-groups curl -sS --http1.1 -m 60 --cacert /run/wire-suite/ca.pem -H 'Authorization: Bearer mine' https://${host}:${ports.good}/own`,
+            );
+            assert.match(output, /"authorization":\["Bearer mine"\]/);
+            assert.equal((await wire.machine.health()).wire_own_tls, before + 1);
+        });
+
+        it("tells the agent of the first injection for a process and secret, and of what a process brings itself", async () => {
+            const wires = async () => {
+                const reads = Array.from({ length: 64 }, () => ({ do: "read" as const, waitMs: 0 }));
+                const answers = await wire.machine.session(...reads);
+                return answers
+                    .map(({ message }) => message)
+                    .filter((message): message is Extract<KernelMessage, { kind: "wire" }> => message?.kind === "wire");
+            };
+            await wires();
+            await wire.machine.sh(
+                `setpriv --reuid=${bindings.bound!.uid} --clear-groups curl -sS --http1.1 -m 60 -k https://${host}:${ports.good}/own`,
+            );
+            await wire.run([
+                {
+                    name: "told",
+                    does: [connect, `send=${get}`, "answer", `send=${get}`, "answer", connect, `send=${get}`, "answer"],
+                    sees: [],
+                },
+            ]);
+            const told = await wires();
+            assert.deepEqual(
+                told.map(({ what, key: { binding }, error, host: name, port, process: { uid, comm }, revision }) => [
+                    what,
+                    binding,
+                    error,
+                    name,
+                    port,
+                    uid,
+                    comm,
+                    revision,
+                ]),
+                [
+                    ["ownTls", "bound", 0, "", ports.good, 2001, "curl", 0n],
+                    ["injected", "bound", 0, host, ports.good, 2001, "wire", 1n],
+                ],
+            );
+        });
+
+        it("shows the live connections, and refuses to unload while there are any", async () => {
+            const does = [connect, `send=${get}`, "answer", ...meet];
+            const output = await wire.machine.sh(
+                [
+                    wire.begin({ name: "held", does, sees: [] }),
+                    "cat /proc/riptides/connections",
+                    "rmmod riptides 2>&1",
+                    `(${wire.finish}) >/dev/null`,
+                    "cat /proc/riptides/connections",
+                ].join("; "),
+            );
+            const [line, refusal, ...rest] = output.trim().split("\n");
+            assert.match(
+                line!,
+                /comm=wire .*binding=bound host=api\.test peer=.*:8443 state=open tls=1\.3 requests=1 injections=1 error=0$/,
+            );
+            assert.match(refusal!, /riptides is in use/);
+            assert.deepEqual(rest, []);
+        });
+
+        it("counts requests, handshakes and connections", async () => {
+            const [, answer] = await wire.machine.session(write(encodeStatsGet(9n)), { do: "read" });
+            const stats = (answer!.message as { stats: KernelStats }).stats;
+            const requests = (await wire.journal()).filter((arrival: Arrival) => arrival.what === "request");
+            const own = requests.filter(({ target }) => target === "/own").length;
+            assert.equal(Number(stats.wire.injected), requests.length - own);
+            assert.equal(stats.connections, 0);
+            assert.equal(stats.helper, true);
+            assert.ok(stats.handshakes > 30n);
+        });
     });
 });

@@ -21,6 +21,10 @@ const state = "/run/wire-suite";
 const trustDirectory = "/run/riptides/trust";
 export const wireProgram = `${place}/wire`;
 
+const meeting = `${state}/meeting`;
+/** Actions by which a scenario waits for this side, once: see {@link Wire.begin}. */
+export const meet = [`say=${meeting}`, `wait=${meeting}`];
+
 /** Ports of tests/kernel/server; all are declared for every binding but `undeclared`. */
 export const ports = {
     good: 8443,
@@ -163,7 +167,7 @@ export class Wire {
 
     /** Publishes a bearer. */
     async publish(name: string, value: string, lifetimeMs = 3_600_000): Promise<void> {
-        await this.machine.session(bearer(name, value, Date.now() + lifetimeMs));
+        await this.machine.session(publish(name, value, lifetimeMs));
     }
 
     /** Runs scenarios one after the other in one command; answers each one's lines, without that of its identity. */
@@ -174,6 +178,15 @@ export class Wire {
         assert.equal(parts.length, scenarios.length, output);
         return parts.map((part) => part.trim().split("\n").slice(1));
     }
+
+    /** The command that starts a scenario and returns where it meets ({@link meet}). */
+    begin(scenario: Scenario): string {
+        const begun = `(${this.command(scenario)}) >${meeting}.out; echo >${meeting}.done`;
+        return `rm -f ${meeting} ${meeting}.done; mkfifo -m 666 ${meeting} ${meeting}.done; (${begun}) >/dev/null 2>&1 & timeout 60 head -c1 ${meeting} >/dev/null`;
+    }
+
+    /** The command that lets that scenario go on, and shows its lines once it has ended. */
+    readonly finish = `printf x >${meeting}; timeout 60 head -c1 ${meeting}.done >/dev/null; cat ${meeting}.out`;
 
     /** The shell command of a scenario. */
     command({ name, as = this.bindings.bound!.uid, does }: Scenario): string {
@@ -236,15 +249,16 @@ export class Wire {
     }
 }
 
-function bearer(name: string, value: string, expiresAtMs: number): Step {
-    return write(encodeSecret(3n, keyOf(name), expiresAtMs, { kind: "header", value: Buffer.from(value) }));
+/** The step that publishes a bearer. */
+export function publish(name: string, value: string, lifetimeMs = 3_600_000): Step {
+    const secret = { kind: "header" as const, value: Buffer.from(value) };
+    return write(encodeSecret(3n, keyOf(name), Date.now() + lifetimeMs, secret));
 }
 
 function secretSteps(name: string, { secret }: Binding): Step[] {
     if (secret === null) return [];
-    const expiresAtMs = Date.now() + 3_600_000;
     return [
-        secret ? write(encodeSecret(3n, keyOf(name), expiresAtMs, secret)) : bearer(name, bearerOf(name), expiresAtMs),
+        secret ? write(encodeSecret(3n, keyOf(name), Date.now() + 3_600_000, secret)) : publish(name, bearerOf(name)),
     ];
 }
 
