@@ -222,7 +222,12 @@ describe("kernel module: what is refused on the wire", function () {
                 ),
                 malformed("that is a CONNECT", `CONNECT ${host}:443 HTTP/1.1\\r\\n${H}\\r\\n`),
                 malformed("that begins HTTP/2", `PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n`),
-                malformed("that is HTTP/0.9", `GET /%\\r\\n`),
+                {
+                    name: "that is HTTP/0.9 with another behind it",
+                    does: [good, "send=GET /%\\r\\n", `send=${get}`],
+                    sees: ["connect ok", sent, "send EINVAL"],
+                    arrives: 0,
+                },
                 malformed("that is neither HTTP nor TLS", `\\0\\x01\\x02hello`, "EPROTO"),
                 {
                     name: "with a head of 65537 bytes",
@@ -297,23 +302,27 @@ describe("kernel module: what is refused on the wire", function () {
         );
     });
 
-    it("tells why, a kind and errno each, and counts it", async () => {
-        const reads = Array.from({ length: 300 }, () => ({ do: "read" as const, waitMs: 0 }));
-        const told = (await wire.machine.session(...reads))
-            .map(({ message }) => message)
-            .filter((message): message is Extract<KernelMessage, { kind: "wire" }> => message?.kind === "wire");
-        const errors = (what: (typeof wireKinds)[number]) =>
-            [...new Set(told.filter((event) => event.what === what).map(({ error }) => error))].sort((a, b) => a - b);
-        const [EACCES, EINVAL, EPROTO, EMSGSIZE, ETIMEDOUT] = [13, 22, 71, 90, 110];
-        assert.deepEqual(errors("refused"), [EACCES]);
-        assert.deepEqual(errors("noSecret"), [EACCES]);
-        assert.deepEqual(errors("malformed"), [EINVAL, EPROTO, EMSGSIZE]);
-        assert.deepEqual(errors("handshake"), [EPROTO, ETIMEDOUT]);
-        const health = await wire.machine.health();
-        for (const counter of ["wire_refused", "wire_malformed", "wire_no_secret", "wire_handshake"]) {
-            assert.ok(health[counter]! > 0, counter);
-        }
-        assert.ok(told.every(({ host: name }) => ["", host, otherHost].includes(name)));
+    describe("and told", () => {
+        it("tells why, a kind and errno each, and counts it", async () => {
+            const reads = Array.from({ length: 300 }, () => ({ do: "read" as const, waitMs: 0 }));
+            const told = (await wire.machine.session(...reads))
+                .map(({ message }) => message)
+                .filter((message): message is Extract<KernelMessage, { kind: "wire" }> => message?.kind === "wire");
+            const errors = (what: (typeof wireKinds)[number]) =>
+                [...new Set(told.filter((event) => event.what === what).map(({ error }) => error))].sort(
+                    (a, b) => a - b,
+                );
+            const [EACCES, EINVAL, EPROTO, EMSGSIZE, ETIMEDOUT] = [13, 22, 71, 90, 110];
+            assert.deepEqual(errors("refused"), [EACCES]);
+            assert.deepEqual(errors("noSecret"), [EACCES]);
+            assert.deepEqual(errors("malformed"), [EINVAL, EPROTO, EMSGSIZE]);
+            assert.deepEqual(errors("handshake"), [EPROTO, ETIMEDOUT]);
+            const health = await wire.machine.health();
+            for (const counter of ["wire_refused", "wire_malformed", "wire_no_secret", "wire_handshake"]) {
+                assert.ok(health[counter]! > 0, counter);
+            }
+            assert.ok(told.every(({ host: name }) => ["", host, otherHost].includes(name)));
+        });
     });
 
     describe("by what changes under a connection", () => {
@@ -394,13 +403,15 @@ describe("kernel module: what is refused on the wire", function () {
         });
     });
 
-    it("has sent no request and no key to a server that did not prove itself", async () => {
-        const arrivals = await wire.journal();
-        const bad = arrivals.filter(({ port, what }) => port !== ports.good && what === "request");
-        assert.deepEqual(bad, []);
-        assert.deepEqual(
-            arrivals.filter(({ what }) => what === "plain"),
-            [],
-        );
+    describe("and nowhere else", () => {
+        it("has sent no request and no key to a server that did not prove itself", async () => {
+            const arrivals = await wire.journal();
+            const bad = arrivals.filter(({ port, what }) => port !== ports.good && what === "request");
+            assert.deepEqual(bad, []);
+            assert.deepEqual(
+                arrivals.filter(({ what }) => what === "plain"),
+                [],
+            );
+        });
     });
 });
