@@ -1,17 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as assert from "node:assert/strict";
 import { place } from "./machine";
-import {
-    bearerOf,
-    type Binding,
-    host,
-    ports,
-    request,
-    type Scenario,
-    scenarios,
-    Wire,
-    wireProgram,
-} from "./wire";
+import { bearerOf, type Binding, host, ports, request, type Scenario, scenarios, Wire, wireProgram } from "./wire";
 
 const bindings: Record<string, Binding> = {
     bound: { uid: 2001 },

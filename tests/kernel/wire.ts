@@ -115,7 +115,7 @@ export class Wire {
     ) {}
 
     static async start(bindings: Record<string, Binding>): Promise<Wire> {
-        const machine = await Machine.start(["wire", "capture", "liar"]);
+        const machine = await Machine.start(["wire", "capture", "liar", "wirestorm"]);
         const wire = new Wire(machine, bindings);
         await wire.placeServer();
         await machine.sh(
