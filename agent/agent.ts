@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createHash } from "node:crypto";
 import { daemonWorkloadId, messageOf, RiptidesError } from "../api";
 import { clusterBackOff, delayMs } from "./back-off";
 import type { Cancel, Clock } from "./clock";
@@ -9,7 +8,8 @@ import { Delivery, inherit } from "./delivery";
 import { Exchange } from "./exchange";
 import { FactTable, Resolution } from "./facts";
 import type { Host } from "./host";
-import { Kernel, KernelBinding, KernelEvent, keyText } from "./kernel";
+import { Kernel, KernelEvent, keyText } from "./kernel";
+import { KernelTable, Looked, Put } from "./kernel-table";
 import { bindingDigest, HeldToken } from "./held-token";
 import { Ledger } from "./ledger";
 import { failureFields, Log } from "./log";
@@ -19,7 +19,10 @@ import { Registration } from "./registration";
 import { Revocations } from "./revocations";
 import type { SigningKey } from "./signing-key";
 import { deliveryReport, rejectionReport, Report, StatusWriter, wrongScopeReport } from "./status";
+import type { TrustStores } from "./trust-stores";
 import type { Vault } from "./vault";
+import { WireReadiness } from "./wire-readiness";
+import { Wires } from "./wires";
 
 /** Everything the agent touches. */
 export interface AgentParts {
@@ -29,6 +32,7 @@ export interface AgentParts {
     cluster: Cluster;
     host: Host;
     kernel: Kernel;
+    trust: TrustStores;
     vault: Vault;
     log: Log;
 }
@@ -59,12 +63,14 @@ export class Agent {
     private readonly exchange: Exchange;
     private readonly statuses: StatusWriter;
     private readonly reads: Reads;
+    private readonly table: KernelTable;
+    private readonly wires: Wires;
+    private readonly readiness: WireReadiness;
     private readonly registration: Registration;
     private readonly served = new Map<string, Served>();
     private left = new Map<string, HeldToken>();
     private readonly scopesChecked = new Set<string>();
     private view?: ClusterView;
-    private committed?: string;
     private commitFailures = 0;
     private pass?: Cancel;
     private passDueMs = Infinity;
@@ -75,13 +81,18 @@ export class Agent {
     private stopped = false;
 
     constructor(private readonly parts: AgentParts) {
-        const { configuration, key, clock, cluster, host, kernel, vault, log } = parts;
+        const { configuration, key, clock, cluster, host, kernel, trust, vault, log } = parts;
         this.daemonId = daemonWorkloadId(configuration.agentId);
         this.ledger = new Ledger(kernel, log);
         this.revocations = new Revocations(vault, this.ledger, clock, log);
         this.exchange = new Exchange(vault, { key, ...configuration }, this.ledger, this.revocations, clock);
         this.statuses = new StatusWriter(cluster, clock, log);
         this.reads = new Reads(clock, log);
+        this.table = new KernelTable(kernel, trust, log);
+        this.wires = new Wires(clock, log, (binding) => this.served.get(binding)?.delivery.tell());
+        this.readiness = new WireReadiness(kernel, host, clock, log, () =>
+            this.served.forEach(({ order, delivery }) => order.wire && delivery.tell()),
+        );
         this.registration = new Registration(
             { agentId: configuration.agentId, publicKey: key.publicKey, cluster, host, kernel, clock, log },
             () => this.onRegistered(),
@@ -117,6 +128,8 @@ export class Agent {
         this.registration.stop();
         this.statuses.stop();
         this.revocations.stop();
+        this.wires.stop();
+        this.readiness.stop();
         this.served.forEach(({ delivery }) => delivery.stop());
         cluster.close();
         host.close();
@@ -126,7 +139,11 @@ export class Agent {
     }
 
     private onKernelEvent(event: KernelEvent): void {
-        this.reads.note(event);
+        if (event.kind === "wire") {
+            this.wires.note(event);
+        } else {
+            this.reads.note(event);
+        }
         if (event.kind === "expire") {
             const served = this.served.get(event.key.binding);
             if (served && keyText(served.order.key) === keyText(event.key)) {
@@ -199,7 +216,7 @@ export class Agent {
         if (!this.view) {
             return;
         }
-        const { configuration, host, kernel } = this.parts;
+        const { configuration, host } = this.parts;
         const planned = plan(this.view, configuration.trustDomain, this.daemonId);
         const facts = new FactTable(host);
         const resolved = await Promise.all(
@@ -209,33 +226,22 @@ export class Agent {
             return;
         }
         this.observe(planned, resolved);
-        const inForce = resolved.filter(({ resolution }) => resolution.facts.length > 0);
-        const table = inForce.slice(0, kernel.limits.bindings);
+        let put: Put;
         try {
-            this.commit(table.map(({ order, resolution }) => ({ key: order.key, alternatives: resolution.facts })));
+            put = this.table.put(resolved);
+            this.commitFailures = 0;
         } catch (error) {
             this.failAll(planned, error);
             throw error;
         }
-        this.supply(table);
+        this.readiness.need(put.inForce.some(({ order }) => order.wire));
+        this.supply(put.inForce);
         this.statuses.keep(this.view.bindings);
-        this.report(planned, resolved, new Set(table.map(({ order }) => order.binding)));
-    }
-
-    /** Puts the table in force when it differs from the one that is. */
-    private commit(table: KernelBinding[]): void {
-        const digest = createHash("sha256").update(JSON.stringify(table, plainFacts)).digest("hex");
-        if (digest === this.committed) {
-            return;
-        }
-        this.parts.kernel.commit(table);
-        this.committed = digest;
-        this.commitFailures = 0;
-        this.parts.log.info("table in force", { bindings: table.length });
+        this.report(planned, put);
     }
 
     /** Starts, changes and ends deliveries so that they are those of the table. */
-    private supply(table: { order: Order; resolution: Resolution }[]): void {
+    private supply(table: Looked[]): void {
         const { clock, kernel, log } = this.parts;
         const wanted = new Map(table.map((entry) => [entry.order.binding, entry]));
         for (const [binding, served] of this.served) {
@@ -244,11 +250,15 @@ export class Agent {
                 served.delivery.end();
                 this.served.delete(binding);
                 this.reads.forget(served.order.key);
+                this.wires.forget(served.order.key);
                 log.info("ended", { binding });
             }
         }
         for (const [binding, { order, resolution }] of wanted) {
             const served = this.served.get(binding);
+            if (order.wire) {
+                this.wires.begin(order.key, this.view?.bindings.get(binding)?.status?.injection);
+            }
             if (served) {
                 served.order = order;
                 served.unresolved = resolution.failures;
@@ -267,7 +277,10 @@ export class Agent {
                 order,
                 unresolved: resolution.failures,
                 delivery: new Delivery(order, context, (state) => {
-                    const report = deliveryReport(state, this.daemonId, entry.unresolved);
+                    const report = deliveryReport(state, this.daemonId, entry.unresolved, {
+                        activity: this.wires.of(order.key),
+                        readiness: this.readiness.state,
+                    });
                     if (report && this.served.get(binding) === entry) {
                         this.tell(binding, report);
                     }
@@ -284,22 +297,15 @@ export class Agent {
         this.left.clear();
     }
 
-    private report(planned: Plan, resolved: { order: Order; resolution: Resolution }[], inForce: Set<string>): void {
+    private report(planned: Plan, { left }: Put): void {
         for (const rejection of planned.rejections) {
             this.tell(rejection.binding, rejectionReport(rejection, this.daemonId));
         }
-        for (const { order, resolution } of resolved) {
-            if (inForce.has(order.binding)) {
-                continue;
+        for (const { binding, generation } of planned.orders) {
+            const failure = left.get(binding);
+            if (failure) {
+                this.tell(binding, rejectionReport({ binding, generation, failure, unowned: false }, this.daemonId));
             }
-            const failure =
-                resolution.failures[0] ??
-                new RiptidesError("KernelModule", {
-                    reason: `the node already serves ${inForce.size} bindings, all that the module holds`,
-                    fix: "Move some of the workloads to another node.",
-                });
-            const rejection = { binding: order.binding, generation: order.generation, failure, unowned: false };
-            this.tell(order.binding, rejectionReport(rejection, this.daemonId));
         }
         for (const foreign of planned.foreign) {
             this.statuses.forget(foreign.binding);
@@ -359,11 +365,4 @@ export class Agent {
             log.warning("a scope could not be checked", { binding: foreign.binding, ...failureFields(error) });
         }
     }
-}
-
-function plainFacts(_key: string, value: unknown): unknown {
-    if (typeof value === "bigint") {
-        return String(value);
-    }
-    return value instanceof Uint8Array ? Buffer.from(value).toString("hex") : value;
 }

@@ -12,10 +12,19 @@ import {
     messageOf,
     RiptidesError,
     Secret,
+    ServiceSpec,
     WorkloadIdentitySpec,
 } from "../api";
 import type { Clock } from "./clock";
-import type { BindingResource, Cluster, ClusterView, IdentityResource, Resource, SourceResource } from "./cluster";
+import type {
+    BindingResource,
+    Cluster,
+    ClusterView,
+    IdentityResource,
+    Resource,
+    ServiceResource,
+    SourceResource,
+} from "./cluster";
 import { Informer, ListPage, RawObject } from "./informer";
 import { Answer, Origin } from "./origin";
 import { redact } from "./redact";
@@ -43,10 +52,11 @@ export class KubernetesCluster implements Cluster {
     }
 
     watch(onChange: (view: ClusterView) => void, onFault: (fault: Error | undefined) => void): void {
+        const services = new Map<string, ServiceResource>();
         const sources = new Map<string, SourceResource>();
         const identities = new Map<string, IdentityResource>();
         const bindings = new Map<string, BindingResource>();
-        const view = { sources, identities, bindings };
+        const view: ClusterView = { services, sources, identities, bindings };
         const unlisted = new Set<string>();
         const faults = new Map<string, Error>();
         const changed = () => {
@@ -78,11 +88,20 @@ export class KubernetesCluster implements Cluster {
                 onListed: (names) => {
                     [...into.keys()].filter((name) => !names.has(name)).forEach((name) => into.delete(name));
                     unlisted.delete(plural);
+                    if (plural === kinds.service.plural) {
+                        delete view.servicesDenied;
+                    }
                     changed();
                 },
                 onFault: (fault) => {
                     if (fault) {
-                        faults.set(plural, this.explained(fault, plural));
+                        const explained = this.explained(fault, plural);
+                        faults.set(plural, explained);
+                        // What needs no Service goes on.
+                        if (plural === kinds.service.plural && isDenial(fault) && unlisted.delete(plural)) {
+                            view.servicesDenied = explained;
+                            changed();
+                        }
                     } else if (!faults.delete(plural)) {
                         return;
                     }
@@ -92,6 +111,7 @@ export class KubernetesCluster implements Cluster {
             this.informers.push(informer);
             informer.start();
         };
+        follow<ServiceResource>(kinds.service.plural, services);
         follow<SourceResource>(kinds.credentialSource.plural, sources);
         follow<IdentityResource>(kinds.workloadIdentity.plural, identities);
         follow<BindingResource>(kinds.credentialBinding.plural, bindings);
@@ -99,7 +119,13 @@ export class KubernetesCluster implements Cluster {
 
     async writeBindingStatus(name: string, status: CredentialBindingStatus): Promise<boolean> {
         const path = `${this.collection(kinds.credentialBinding.plural)}/${name}/status`;
-        const body = { status: mergeable(status, statusFields) };
+        const { injection } = status;
+        const body = {
+            status: {
+                ...mergeable(status, statusFields),
+                ...(injection ? { injection: mergeable(injection, injectionFields) } : {}),
+            },
+        };
         const answer = await this.send("PATCH", path, body);
         return answer.status !== 404;
     }
@@ -221,7 +247,10 @@ const statusFields = [
     "observedGeneration",
     "agent",
     "sysfs",
+    "injection",
 ] as const;
+
+const injectionFields = ["services", "injected", "refused", "ownTls", "lastError", "lastInjectedAt"] as const;
 
 /** For a merge patch, a field that is to go must be null. */
 function mergeable<T extends object>(value: T, fields: readonly (keyof T)[]): Record<string, unknown> {
@@ -233,10 +262,17 @@ function resource<R extends Resource<unknown, unknown>>({ metadata, spec, status
         name: metadata.name,
         uid: metadata.uid ?? "",
         generation: metadata.generation ?? 0,
-        spec: spec as CredentialBindingSpec | CredentialSourceSpec | WorkloadIdentitySpec,
+        spec: spec as CredentialBindingSpec | CredentialSourceSpec | ServiceSpec | WorkloadIdentitySpec,
         ...(status === undefined ? {} : { status }),
     };
     return kept as R;
+}
+
+function isDenial(fault: Error): boolean {
+    return (
+        (fault instanceof RiptidesError && fault.code === "ClusterDenied") ||
+        (fault as { statusCode?: number }).statusCode === 403
+    );
 }
 
 function statusMessage(answer: Answer): string {

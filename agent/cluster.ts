@@ -5,6 +5,8 @@ import type {
     CredentialSourceSpec,
     DaemonSpec,
     DaemonStatus,
+    RiptidesError,
+    ServiceSpec,
     WorkloadIdentitySpec,
 } from "../api";
 
@@ -17,12 +19,16 @@ export interface Resource<Spec, Status = undefined> {
     status?: Status;
 }
 
+export type ServiceResource = Resource<ServiceSpec>;
 export type SourceResource = Resource<CredentialSourceSpec>;
 export type IdentityResource = Resource<WorkloadIdentitySpec>;
 export type BindingResource = Resource<CredentialBindingSpec, CredentialBindingStatus>;
 
 /** What the cluster holds now. */
 export interface ClusterView {
+    services: ReadonlyMap<string, ServiceResource>;
+    /** Why the Services are not known: the account of an older installation may not read them. */
+    servicesDenied?: RiptidesError;
     sources: ReadonlyMap<string, SourceResource>;
     identities: ReadonlyMap<string, IdentityResource>;
     bindings: ReadonlyMap<string, BindingResource>;

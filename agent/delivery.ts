@@ -2,15 +2,16 @@
 import { messageOf, RiptidesError } from "../api";
 import { delayMs, exchangeBackOff } from "./back-off";
 import type { Cancel, Clock } from "./clock";
-import type { Exchange } from "./exchange";
+import type { Credential, Exchange } from "./exchange";
 import { overlapMs } from "./horizon";
-import type { Kernel } from "./kernel";
+import { HalfPublished, Kernel, KernelCredential, overwrite } from "./kernel";
 import type { HeldToken } from "./held-token";
 import type { Ledger } from "./ledger";
 import { failureFields, Log } from "./log";
 import type { Order } from "./plan";
 import type { Revocations } from "./revocations";
 import { VaultFailure } from "./vault";
+import { wireSecret } from "./wire-secret";
 
 /** What deliveries share. */
 export interface DeliveryContext {
@@ -80,7 +81,7 @@ export class Delivery {
         } else if (otherCredential || otherWay) {
             this.failures = 0;
             this.plan(0);
-        } else if (order.generation !== before.generation || order.spoofable !== before.spoofable) {
+        } else if (JSON.stringify(reported(order)) !== JSON.stringify(reported(before))) {
             this.tell();
         }
     }
@@ -136,7 +137,7 @@ export class Delivery {
                 credential.content.fill(0);
                 this.context.revocations.end(credential.token);
             } else {
-                this.publish(credential.content, credential.token, credential.lifeMs);
+                this.publish(credential, order);
             }
             this.busy = false;
             this.plan();
@@ -162,14 +163,27 @@ export class Delivery {
         }
     }
 
-    /** Publishes in one step; the token before stays alive for the overlap, for a process that has just read its key. */
-    private publish(content: Buffer, token: HeldToken, lifeMs: number): void {
+    /**
+     * Publishes file and wire in one step; the token before stays alive for the overlap, for a process that has just read
+     * its key, and for requests on their way.
+     */
+    private publish({ content, token, lifeMs }: Credential, order: Order): void {
         const { kernel, ledger, log, revocations } = this.context;
+        const credential: KernelCredential = order.file === undefined ? {} : { content };
         try {
-            kernel.publish(this.order.key, token.expiresAtMs, content);
+            if (order.wire) {
+                credential.secret = wireSecret(content, order.wire.secret);
+            }
+            kernel.publish(order.key, token.expiresAtMs, credential);
         } catch (error) {
             revocations.end(token);
+            if (error instanceof HalfPublished && this.held) {
+                revocations.end(this.held);
+                this.held = undefined;
+            }
             throw error;
+        } finally {
+            overwrite({ ...credential, content });
         }
         const previous = this.held;
         this.held = token;
@@ -183,11 +197,17 @@ export class Delivery {
         this.tell();
     }
 
-    private tell(): void {
+    /** Says where it stands. */
+    tell(): void {
         const expiresAtMs = this.held?.expiresAtMs;
         const alive = expiresAtMs !== undefined && expiresAtMs > this.context.clock.now();
         this.onState({ order: this.order, expiresAtMs: alive ? expiresAtMs : undefined, failure: this.failure });
     }
+}
+
+/** What of an order its status tells. */
+function reported({ generation, spoofable, wire }: Order): unknown {
+    return [generation, spoofable, wire?.injections.map(({ host, port }) => [host, port]), wire?.notes];
 }
 
 /** Of the tokens an earlier agent left: that of the credential in the kernel, for each binding; all others are to be ended. */

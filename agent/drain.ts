@@ -6,6 +6,7 @@ import type { Kernel } from "./kernel";
 import { Ledger } from "./ledger";
 import type { Log } from "./log";
 import { Revocations } from "./revocations";
+import type { TrustStores } from "./trust-stores";
 import type { Vault } from "./vault";
 
 export interface DrainParts {
@@ -15,6 +16,7 @@ export interface DrainParts {
     cluster: () => Promise<Pick<Cluster, "deleteDaemon">>;
     /** `undefined` when the module is not loaded: then it holds nothing. */
     kernel: Kernel | undefined;
+    trust: Pick<TrustStores, "prune">;
     vault: Vault;
     log: Log;
 }
@@ -34,10 +36,11 @@ const limitMs = 45_000;
  * @throws RiptidesError `ClusterUnreachable` or `ClusterDenied` when only the Daemon object is left
  */
 export async function drain(parts: DrainParts): Promise<Drained> {
-    const { agentId, clock, cluster, kernel, vault, log } = parts;
+    const { agentId, clock, cluster, kernel, trust, vault, log } = parts;
     const drained: Drained = { revoked: 0, pending: 0 };
     if (kernel) {
         kernel.commit([]);
+        trust.prune(new Set());
         const ledger = new Ledger(kernel, log);
         ledger.restore(await kernel.kept());
         const tokens = ledger.all();

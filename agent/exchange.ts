@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { kernelLimits } from "../api/kernel-message";
 import type { Clock } from "./clock";
 import { delayMs, exchangeBackOff } from "./back-off";
 import { horizon } from "./horizon";
@@ -34,7 +35,7 @@ interface Outage {
 
 // A thousand bindings at start-up arrive at a server four at a time.
 const parallelByServer = 4;
-const longestContent = 4_095;
+const longestContent = kernelLimits.content;
 
 /**
  * Buys credentials by the two-use rule: a login, one read, and the token is kept untouched for its last use, which
@@ -101,7 +102,8 @@ export class Exchange {
                 });
             }
             const { content, leaseMs } = await this.vault.read(source.server, token.token, source.path);
-            if (content.length > longestContent) {
+            if (order.file !== undefined && content.length > longestContent) {
+                content.fill(0);
                 throw new VaultFailure("VaultRequestRefused", {
                     property: "spec.vault.path",
                     reason: `${source.path} gave ${content.length} octets, more than the ${longestContent} of a credential file`,

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync, FSWatcher, statSync, watch } from "node:fs";
-import { open, stat } from "node:fs/promises";
+import { open, readFile, stat } from "node:fs/promises";
 import { hostname, release } from "node:os";
 import { basename, dirname } from "node:path";
 import { deviceNumbers } from "../api/kernel-message";
@@ -36,6 +36,8 @@ export interface Host {
     digest(path: string): Promise<string>;
     /** cgroup v2 path of a systemd unit, running or not. */
     unitCgroup(unit: string): Promise<Cgroup>;
+    /** Says whether the kernel takes TLS off an application's hands (the module `tls` is loaded, or built in). */
+    hasKernelTls(): Promise<boolean>;
     /** Calls back after anything changed that decides what the paths and units are. Replaces the watch before. */
     observe(paths: readonly string[], units: readonly string[], onChange: () => void): void;
     /** Tells systemd that the service is ready, or what it waits for. */
@@ -51,6 +53,8 @@ const unitDirectories = [
     "/usr/lib/systemd/system",
 ];
 
+/** Protocols that may be laid over a TCP socket. */
+const upperProtocols = "/proc/sys/net/ipv4/tcp_available_ulp";
 const unitsPerCall = 200;
 // A systemd that hangs must not hold up the bindings that have nothing to do with it for ever.
 const commandMs = 30_000;
@@ -137,6 +141,17 @@ export class SystemdHost implements Host {
             } catch (error) {
                 some.forEach(([, askers]) => askers.forEach(({ reject }) => reject(error)));
             }
+        }
+    }
+
+    async hasKernelTls(): Promise<boolean> {
+        try {
+            return (await readFile(upperProtocols, "utf8")).split(/\s+/).includes("tls");
+        } catch (error) {
+            if ((error as NodeJS.ErrnoException).code === "ENOENT") {
+                return false;
+            }
+            throw error;
         }
     }
 

@@ -11,6 +11,8 @@ import {
     encodeCommit,
     encodeCredential,
     encodeHello,
+    encodeInjection,
+    encodeSecret,
     encodeShutdown,
     encodeStatsGet,
     encodeWipe,
@@ -20,7 +22,7 @@ import {
     KernelMessage,
     KernelStats,
 } from "../api/kernel-message";
-import { Kernel, KernelBinding, KernelEvent } from "./kernel";
+import { HalfPublished, Kernel, KernelBinding, KernelCredential, KernelEvent, overwrite } from "./kernel";
 import { agentVersion } from "./version";
 
 type Reply = Extract<KernelMessage, { kind: "helloAck" | "blob" | "stats" }>;
@@ -60,7 +62,7 @@ export class KernelDevice implements Kernel {
                 throw new RiptidesError("KernelModule", { reason: `the module does not speak ABI ${kernelAbi}` });
             }
             device.moduleVersion = ack.moduleVersion;
-            device.limits = ack.limits;
+            device.limits = { ...kernelLimits, ...ack.limits };
             device.generation = ack.generation;
             return device;
         } catch (error) {
@@ -71,26 +73,47 @@ export class KernelDevice implements Kernel {
 
     commit(table: readonly KernelBinding[]): void {
         const generation = this.generation + 1n;
-        this.write("BEGIN", (seq) => encodeBegin(seq, generation, table.length, 0));
-        for (const { key, alternatives } of table) {
-            this.write(`BINDING ${key.binding}`, (seq) =>
-                encodeBinding(seq, key, alternatives, { file: true, wire: false }),
-            );
+        const injections = table.reduce((sum, binding) => sum + binding.injections.length, 0);
+        this.write("BEGIN", (seq) => encodeBegin(seq, generation, table.length, injections));
+        for (const { key, alternatives, delivery, injections: places } of table) {
+            this.write(`BINDING ${key.binding}`, (seq) => encodeBinding(seq, key, alternatives, delivery));
+            for (const injection of places) {
+                const what = `INJECTION ${key.binding} ${injection.host}:${injection.port}`;
+                this.write(what, (seq) => encodeInjection(seq, key, injection));
+            }
         }
         this.write("COMMIT", (seq) => encodeCommit(seq, generation));
         this.generation = generation;
     }
 
-    publish(key: BindingKey, expiresAtMs: number, content: Buffer): void {
-        let frame: Buffer | undefined;
-        try {
-            this.write(`CREDENTIAL ${key.binding}`, (seq) => {
-                frame = encodeCredential(seq, key, expiresAtMs, content);
+    publish(key: BindingKey, expiresAtMs: number, credential: KernelCredential): void {
+        const { content, secret } = credential;
+        const frames: Buffer[] = [];
+        let changed = false;
+        const send = (what: string, encode: (seq: bigint) => Buffer) => {
+            this.write(`${what} ${key.binding}`, (seq) => {
+                const frame = encode(seq);
+                frames.push(frame);
                 return frame;
             });
+            changed = true;
+        };
+        try {
+            if (secret) {
+                send("SECRET", (seq) => encodeSecret(seq, key, expiresAtMs, secret));
+            }
+            if (content) {
+                send("CREDENTIAL", (seq) => encodeCredential(seq, key, expiresAtMs, content));
+            }
+        } catch (error) {
+            if (!changed) {
+                throw error;
+            }
+            this.wipe(key);
+            throw new HalfPublished({ reason: messageOf(error), cause: error });
         } finally {
-            frame?.fill(0);
-            content.fill(0);
+            frames.forEach((frame) => frame.fill(0));
+            overwrite(credential);
         }
     }
 

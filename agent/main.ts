@@ -13,6 +13,7 @@ import { KernelDevice } from "./kernel-device";
 import { failureFields, jsonLog } from "./log";
 import { isSealed, seal, unseal } from "./sealed-credential";
 import { SigningKey } from "./signing-key";
+import { TrustDirectory } from "./trust-stores";
 import { HttpVault } from "./vault-http";
 
 const log = jsonLog((line) => process.stdout.write(line));
@@ -51,6 +52,7 @@ async function run(configuration: AgentConfiguration): Promise<void> {
         log,
         clock: systemClock,
         host: new SystemdHost(),
+        trust: new TrustDirectory(),
         vault: new HttpVault(),
     });
     const stop = () => {
@@ -80,6 +82,7 @@ async function removeAll(configuration: AgentConfiguration): Promise<void> {
             clock: systemClock,
             cluster: async () => (cluster = await clusterOf(configuration)),
             kernel,
+            trust: new TrustDirectory(),
             vault,
             log,
         });

@@ -77,11 +77,10 @@ export class Origin {
                     });
                     response.on("end", () => {
                         clearTimeout(deadline);
-                        resolve({
-                            status: response.statusCode ?? 0,
-                            headers: response.headers,
-                            body: Buffer.concat(parts),
-                        });
+                        const body = Buffer.concat(parts);
+                        // Of an answer with a secret, `body` is to be the only copy.
+                        parts.forEach((part) => part.fill(0));
+                        resolve({ status: response.statusCode ?? 0, headers: response.headers, body });
                     });
                     response.on("aborted", () => fail("ECONNRESET", "the connection was cut during the answer"));
                 },

@@ -16,6 +16,7 @@ import {
 import { BindingKey, kernelLimits } from "../api/kernel-message";
 import type { BindingResource, ClusterView, IdentityResource } from "./cluster";
 import type { Alternative } from "./facts";
+import { planWire, WireOrder } from "./injection-plan";
 import type { VaultServer } from "./vault";
 
 /** A binding that this node has to serve. */
@@ -25,8 +26,10 @@ export interface Order {
     uid: string;
     generation: number;
     key: BindingKey;
-    /** Where the kernel shows the credential. */
-    file: string;
+    /** Where the kernel shows the credential; `undefined` when it is not delivered as a file. */
+    file?: string;
+    /** `undefined` when it is not injected. */
+    wire?: WireOrder;
     spiffeId: string;
     source: Source;
     alternatives: Alternative[];
@@ -112,10 +115,11 @@ function order(view: ClusterView, binding: BindingResource, own: IdentityResourc
             reason: `there is no WorkloadIdentity with workloadID ${JSON.stringify(spec.workloadID)}`,
         });
     }
-    if (!spec.propagation.sysfs) {
+    const { sysfs, injection } = spec.propagation;
+    if (!sysfs && !injection) {
         throw new RiptidesError("PropagationUnsupported", {
             property: "spec.propagation",
-            reason: `${Object.keys(spec.propagation).join(", ") || "nothing"} is asked for, sysfs is not`,
+            reason: `${Object.keys(spec.propagation).join(", ") || "nothing"} is asked for`,
         });
     }
     const source = view.sources.get(spec.credentialSource);
@@ -135,17 +139,22 @@ function order(view: ClusterView, binding: BindingResource, own: IdentityResourc
         });
     }
     const from = sourceOf(source.spec);
+    if (injection && view.servicesDenied) {
+        throw view.servicesDenied;
+    }
+    const wire = injection && planWire(injection, view.services.values());
     return {
         binding: name,
         uid: binding.uid,
         generation,
         key: { workload: workloadUuid(id), binding: name },
-        file: credentialPath(id, name),
+        ...(sysfs ? { file: credentialPath(id, name) } : {}),
+        ...(wire ? { wire } : {}),
         spiffeId: id,
         source: from,
         alternatives,
         spoofable: alternatives.some(({ selector }) => isSpoofable(selector)),
-        fingerprint: fingerprint(binding, from),
+        fingerprint: fingerprint(binding, from, wire),
     };
 }
 
@@ -191,8 +200,11 @@ function readSource(spec: CredentialSourceSpec): Source {
     };
 }
 
-/** Whose credential it is and where it comes from; the way there (CA, audience, JWT life) does not count. */
-function fingerprint({ uid, spec }: BindingResource, source: Source): string {
+/**
+ * Whose credential it is, where it comes from and which parts the kernel has; the way there (CA, audience, JWT life) does
+ * not count, nor do the services it is injected into: the kernel keeps the credential when its table changes.
+ */
+function fingerprint({ uid, spec }: BindingResource, source: Source, wire: WireOrder | undefined): string {
     const parts = [
         // An object of the same name made anew is another binding.
         uid,
@@ -203,6 +215,7 @@ function fingerprint({ uid, spec }: BindingResource, source: Source): string {
         source.role,
         source.path,
         spec.refreshTrigger ?? "",
+        ...(wire ? [wire.secret, spec.propagation.sysfs ? "file" : ""] : []),
     ];
     return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 16);
 }

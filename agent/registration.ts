@@ -112,6 +112,11 @@ export class Registration {
                 { name: "riptides:credentials", value: String(stats.contents) },
                 { name: "riptides:grants", value: String(stats.grants) },
                 { name: "riptides:denials", value: String(denials) },
+                { name: "riptides:injections", value: String(stats.injections) },
+                { name: "riptides:injected", value: String(stats.wire.injected) },
+                { name: "riptides:refused", value: String(stats.wire.refused) },
+                { name: "riptides:connections", value: String(stats.connections) },
+                { name: "riptides:tlshelper", value: stats.helper ? "connected" : "absent" },
             ],
         };
     }

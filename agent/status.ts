@@ -1,42 +1,97 @@
 // SPDX-License-Identifier: Apache-2.0
-import { catalogue, CredentialBindingStatus, RiptidesError } from "../api";
+import { catalogue, CredentialBindingStatus, RiptidesError, warnings, WarningCode } from "../api";
 import { clusterBackOff, delayMs } from "./back-off";
 import type { Cancel, Clock } from "./clock";
 import type { Cluster } from "./cluster";
 import type { DeliveryState } from "./delivery";
 import { failureFields, Log } from "./log";
-import type { Foreign, Rejection } from "./plan";
+import type { WireOrder } from "./injection-plan";
+import type { Foreign, Order, Rejection } from "./plan";
 import { Slots } from "./slots";
+import { quiet, WireActivity } from "./wire-activity";
+import type { WireReadiness } from "./wire-readiness";
 
 /** Status without its time: what decides whether it is written. */
 export type Report = Omit<CredentialBindingStatus, "updateAt">;
 
+/** Where the wire of a binding stands. */
+export interface WireStanding {
+    activity: WireActivity;
+    /** Of the node; `undefined` until it is known. */
+    readiness: WireReadiness["state"];
+}
+
 /** The status of a delivery; `undefined` before its first result. */
-export function deliveryReport(state: DeliveryState, agent: string, unresolved: RiptidesError[]): Report | undefined {
-    const { order, expiresAtMs, failure } = state;
+export function deliveryReport(
+    state: DeliveryState,
+    agent: string,
+    unresolved: RiptidesError[],
+    standing?: WireStanding,
+): Report | undefined {
+    const { order, expiresAtMs } = state;
     const alive = expiresAtMs !== undefined;
-    if (!alive && !failure) {
+    const readiness = order.wire && standing ? standing.readiness : "ready";
+    const failure = state.failure ?? (readiness instanceof RiptidesError ? readiness : undefined);
+    if ((!alive && !failure) || (!failure && readiness === undefined)) {
         return undefined;
     }
     const until = alive ? new Date(expiresAtMs).toISOString() : undefined;
     const common = {
         observedGeneration: order.generation,
         agent,
-        ...(alive ? { expiresAt: until, sysfs: { files: [{ path: order.file, type: "CREDENTIAL" as const }] } } : {}),
+        ...(alive ? { expiresAt: until } : {}),
+        ...(alive && order.file !== undefined
+            ? { sysfs: { files: [{ path: order.file, type: "CREDENTIAL" as const }] } }
+            : {}),
+        ...(alive && order.wire && standing ? { injection: injectionStatus(order.wire, standing.activity) } : {}),
     };
     if (failure) {
         const rest = alive ? `The credential in the kernel works until ${until}.` : "There is no credential now.";
         return { ...common, state: "FAILED", reason: failure.code, message: `${failure.message} ${rest}` };
     }
+    const warned = warningsOf(order, standing?.activity);
     const notes = [
-        ...(order.spoofable ? [spoofableNote] : []),
+        ...warned.map(({ note }) => note),
         ...unresolved.map((missing) => `An alternative is not in force: ${missing.message}`),
+        ...(order.wire?.notes ?? []),
     ];
     return {
         ...common,
         state: "OK",
-        ...(order.spoofable ? { reason: "Spoofable" } : {}),
+        ...(warned[0] ? { reason: warned[0].code } : {}),
         message: notes.join(" ") || "delivered",
+    };
+}
+
+/** What there is to know of a delivery that works; the first gives the status its word. */
+function warningsOf(order: Order, activity: WireActivity = quiet): { code: WarningCode; note: string }[] {
+    const found: { code: WarningCode; note: string }[] = [];
+    if (order.spoofable) {
+        found.push({ code: "Spoofable", note: spoofableNote });
+    }
+    if (order.wire && activity.ownTlsAtMs !== undefined) {
+        found.push({
+            code: "OwnTls",
+            note: `this process brings its own TLS; nothing is injected. ${warnings.OwnTls.fix}`,
+        });
+    }
+    if (order.wire && activity.handshake) {
+        found.push({ code: "TlsHandshake", note: `${activity.handshake.text} ${warnings.TlsHandshake.fix}` });
+    }
+    return found;
+}
+
+function injectionStatus(
+    { injections }: WireOrder,
+    { injected, refused, ownTlsAtMs, lastError, lastInjectedAtMs }: WireActivity,
+): CredentialBindingStatus["injection"] {
+    return {
+        services: injections.map(({ host, port }) => ({ host, port })),
+        injected,
+        refused,
+        ownTls: ownTlsAtMs !== undefined,
+        ...(lastError === undefined ? {} : { lastError }),
+        ...(lastInjectedAtMs === undefined ? {} : { lastInjectedAt: new Date(lastInjectedAtMs).toISOString() }),
     };
 }
 
@@ -167,7 +222,9 @@ export class StatusWriter {
 }
 
 function comparable(status: Report | CredentialBindingStatus | undefined): string {
-    const { state, reason, message, observedGeneration, expiresAt, agent, sysfs } = status ?? {};
+    const { state, reason, message, observedGeneration, expiresAt, agent, sysfs, injection } = status ?? {};
     const files = sysfs?.files?.map(({ path, type }) => [path, type]) ?? [];
-    return JSON.stringify([state, reason, message, observedGeneration, expiresAt, agent, files]);
+    const { services = [], injected, refused, ownTls, lastError, lastInjectedAt } = injection ?? {};
+    const wire = [services.map(({ host, port }) => [host, port]), injected, refused, ownTls, lastError, lastInjectedAt];
+    return JSON.stringify([state, reason, message, observedGeneration, expiresAt, agent, files, wire]);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Secret } from "../api";
+import { JsonBytes } from "./json-bytes";
 import { Answer, NoAnswer, Origin, OriginRequest } from "./origin";
 import { serverKey, Vault, VaultCredential, VaultFailure, VaultLogin, VaultServer } from "./vault";
 import { Refusal, vaultRefusal } from "./vault-refusal";
@@ -31,12 +32,21 @@ export class HttpVault implements Vault {
     async read(server: VaultServer, token: Secret, path: string): Promise<VaultCredential> {
         const about = { step: "read" as const, address: server.address, path: trimmed(path) };
         const answer = await this.send(server, about, "GET", token);
-        const { data, lease_duration: lease } = succeeded(answer, about);
-        answer.body.fill(0);
-        if (typeof data !== "object" || data === null) {
-            throw incomplete(about, "there is no data in the answer");
+        requireSuccess(answer, about);
+        try {
+            const json = new JsonBytes(answer.body);
+            const members = json.members(json.root);
+            const data = members?.get("data");
+            if (!data || !json.members(data)) {
+                throw incomplete(about, "there is no data in the answer");
+            }
+            const lease = members?.get("lease_duration");
+            return { content: json.compact(data), leaseMs: lease ? seconds(json.number(lease)) * 1_000 : 0 };
+        } catch (error) {
+            throw error instanceof SyntaxError ? incomplete(about, "the answer is not JSON") : error;
+        } finally {
+            answer.body.fill(0);
         }
-        return { content: Buffer.from(JSON.stringify(data), "utf8"), leaseMs: seconds(lease) * 1_000 };
     }
 
     async revokeSelf(server: VaultServer, token: Secret): Promise<void> {
@@ -104,8 +114,8 @@ function unreachable(server: VaultServer, error: unknown): VaultFailure {
     );
 }
 
-/** The body of a successful answer. Throws the failure for any other. */
-function succeeded(answer: Answer, about: Pick<Refusal, "step" | "address" | "path">): Record<string, unknown> {
+/** Throws the failure unless the answer is a success. */
+function requireSuccess(answer: Answer, about: Pick<Refusal, "step" | "address" | "path">): void {
     if (answer.status < 200 || answer.status > 299) {
         throw vaultRefusal({
             ...about,
@@ -114,6 +124,11 @@ function succeeded(answer: Answer, about: Pick<Refusal, "step" | "address" | "pa
             retryAfterMs: retryAfterMs(answer.headers["retry-after"]),
         });
     }
+}
+
+/** The body of a successful answer. Throws the failure for any other. */
+function succeeded(answer: Answer, about: Pick<Refusal, "step" | "address" | "path">): Record<string, unknown> {
+    requireSuccess(answer, about);
     if (answer.body.length === 0) {
         return {};
     }

@@ -64,7 +64,18 @@ export const catalogue = {
         fix: "Use a CredentialSource with spec.vault; other providers are not implemented.",
     },
     WorkloadIdentityMissing: { fix: "Create a WorkloadIdentity with the binding's workloadID in the same namespace." },
-    PropagationUnsupported: { fix: "Use propagation.sysfs; see docs/compatibility.md for what this version delivers." },
+    PropagationUnsupported: {
+        fix: "Use propagation.sysfs, propagation.injection or both; see docs/compatibility.md for what this version delivers.",
+    },
+    ServiceMissing: {
+        fix: "Create a Service with these labels in the binding's namespace, or correct spec.propagation.injection.selectors.",
+    },
+    ServiceUnsuitable: {
+        fix: "Give the Service a host name that a server certificate can prove, and what the binding asks of it (docs/injection.md).",
+    },
+    SecretFieldUnusable: {
+        fix: "Name the field of the source's data that holds the credential (spec.propagation.injection, docs/injection.md).",
+    },
     SelectorUnresolved: {
         fix: "Start or install the program the selector names on the node, or correct the selector.",
     },
@@ -77,6 +88,12 @@ export const catalogue = {
     },
     KernelLockdown: {
         fix: "Sign the module with a key the machine has enrolled, or turn Secure Boot lockdown off; see docs/kernel.md.",
+    },
+    KernelTls: {
+        fix: "Load the kernel's TLS on the node (`modprobe tls`); a kernel without CONFIG_TLS cannot inject.",
+    },
+    TlsHelper: {
+        fix: "See `systemctl status riptides-tls` and `journalctl -u riptides-tls` on the node.",
     },
     NodeUnreachable: { fix: "Check host, port and that sshd accepts the key for the user." },
     HostKeyMismatch: { fix: "Compare connection.hostKey with the output of `ssh-keyscan` run from a place you trust." },
@@ -95,6 +112,22 @@ export const catalogue = {
     Expired: { fix: "The agent could not renew the credential in time; see the binding's message." },
     Internal: { fix: "Please report this with the message." },
 } as const satisfies Record<string, { fix: string }>;
+
+/** What the `reason` of a binding that is OK may say. */
+export const warnings = {
+    Spoofable: {
+        fix: "Any process can take on a name: add process:binary:path, process:uid or systemd:unit to the selector.",
+    },
+    OwnTls: {
+        fix: "The process brings its own TLS, so nothing is injected there: give it a plain http URL with the TLS port, such as `http://api.openai.com:443/v1`.",
+    },
+    TlsHandshake: {
+        fix: "The server could not be reached by TLS 1.3, or its certificate was refused: check the host, its certificate and the Service's caBundle.",
+    },
+} as const satisfies Record<string, { fix: string }>;
+
+/** One word of {@link warnings}. */
+export type WarningCode = keyof typeof warnings;
 
 /** One word of the error catalogue. */
 export type FailureCode = keyof typeof catalogue;

@@ -5,6 +5,7 @@ export * from "./crd/schema";
 export * from "./crd/types";
 export * from "./duration";
 export * from "./failure";
+export * from "./injection";
 export * from "./policy";
 export * from "./secret";
 export * from "./selector";

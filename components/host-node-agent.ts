@@ -37,7 +37,7 @@ export interface HostNodeAgentArgs {
 function agentRules() {
     const rule = (resources: string[], verbs: string[]) => ({ apiGroups: [group], resources, verbs });
     return [
-        rule(["credentialsources", "workloadidentitys", "credentialbindings"], ["get", "list", "watch"]),
+        rule(["services", "credentialsources", "workloadidentitys", "credentialbindings"], ["get", "list", "watch"]),
         rule(["credentialbindings/status"], ["patch"]),
         rule(["daemons"], ["get", "create", "patch", "delete"]),
         rule(["daemons/status"], ["patch"]),

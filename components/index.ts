@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** One Pulumi program gives every AI agent its own short-lived OpenAI key, delivered by the kernel. */
+export type { AllowedRequests, KeyDelivery, WireDelivery } from "./delivery";
 export * from "./host-node-agent";
 export * from "./kubernetes";
 export * from "./openai-access";

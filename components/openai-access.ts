@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as pulumi from "@pulumi/pulumi";
-import { credentialPath, RiptidesError, spiffeId, trustDomain, workloadId } from "../api";
+import { credentialPath, spiffeId, trustDomain, workloadId } from "../api";
 import { checked, requireArguments } from "./check";
+import { propagation, type KeyDelivery } from "./delivery";
 import { HostNodeAgent } from "./host-node-agent";
 import { CredentialBinding, CredentialSource, Service, WorkloadIdentity } from "./kubernetes";
 import { kubernetesName, mountPath, objectName } from "./names";
@@ -9,10 +10,13 @@ import { OpenAIKeyRole } from "./openai-key-role";
 import { OpenAISecretsEngine } from "./openai-secrets-engine";
 import { waiting, warnOfLostOptions } from "./options";
 import { processSelector, type WorkloadProcess } from "./process-selector";
-import { BindingStatus, type CredentialFile } from "./riptides";
+import { BindingStatus, type CredentialFile, type Injection } from "./riptides";
 import { RiptidesResources } from "./riptides-resources";
 import { vaultAddress } from "./vault-address";
 import { WorkloadJwtAuth } from "./workload-jwt-auth";
+
+const host = "api.openai.com";
+const port = 443;
 
 /** Names of the objects on OpenBao and the cluster. Each default is made from the component's name. */
 export interface OpenAIAccessNames {
@@ -49,8 +53,8 @@ export interface OpenAIAccessArgs {
     serviceAccountNameTemplate?: pulumi.Input<string>;
     /** Which processes get the key: all of the facts given must hold. */
     process: WorkloadProcess;
-    /** How the key reaches them. Default `{ file: true }`, the one way of this version. */
-    deliver?: { file: true };
+    /** How the key reaches them. Default `{ file: true }`. */
+    deliver?: KeyDelivery;
     /** The cluster's definitions and namespace. Default: those of `node`. */
     resources?: RiptidesResources;
     /** Default: that of `node`. */
@@ -80,12 +84,16 @@ export class OpenAIAccess extends pulumi.ComponentResource {
     /** `OK`, or `FAILED` after a refresh of a binding that went bad. */
     declare public readonly state: pulumi.Output<"OK" | "FAILED">;
     declare public readonly message: pulumi.Output<string | undefined>;
-    /** One word of docs/errors.md, or `Spoofable`. */
+    /** One word of docs/errors.md. */
     declare public readonly reason: pulumi.Output<string | undefined>;
-    /** The key's file on the node; known in preview. */
+    /** The key's file on the node, none when it is only injected; known in preview. */
     declare public readonly files: pulumi.Output<CredentialFile[]>;
-    /** Path of the first of `files`; known in preview. */
+    /** Path of the first of `files`, else empty; known in preview. */
     declare public readonly path: pulumi.Output<string>;
+    /** Where the key is injected, undefined when it is only a file; known in preview. */
+    declare public readonly injection: pulumi.Output<Injection | undefined>;
+    /** `baseURL` for the process's client: plain HTTP to the TLS port when the key is injected. Known in preview. */
+    declare public readonly baseUrl: pulumi.Output<string>;
     declare public readonly spiffeId: pulumi.Output<string>;
     public readonly keyRole: OpenAIKeyRole;
     public readonly binding: CredentialBinding;
@@ -100,12 +108,16 @@ export class OpenAIAccess extends pulumi.ComponentResource {
         ]);
         super("riptides:components:OpenAIAccess", name, {}, opts);
         warnOfLostOptions(this, opts);
-        requireFile(args.deliver);
-
-        const workload = this.workload(name, args);
         const names = objectNames(name, args.names);
+        const labels = { api: "openai" };
+        // Other accesses have a Service of the same host: a binding means its own.
+        const deliver = propagation(args.deliver ?? { file: true }, { ...labels, service: names.service });
+        const workload = this.workload(name, args);
         this.spiffeId = workload.spiffeId;
-        this.path = pulumi.all([workload.spiffeId, names.credentialBinding]).apply(([id, n]) => credentialPath(id, n));
+        this.path = deliver.file
+            ? pulumi.all([workload.spiffeId, names.credentialBinding]).apply(([id, n]) => credentialPath(id, n))
+            : pulumi.output("");
+        this.baseUrl = pulumi.output(deliver.wire ? `http://${host}:${port}/v1` : `https://${host}/v1`);
         this.keyRole = new OpenAIKeyRole(
             `${name}-key`,
             {
@@ -148,9 +160,10 @@ export class OpenAIAccess extends pulumi.ComponentResource {
             {
                 metadata: object(names.service),
                 spec: {
-                    labels: { api: "openai" },
-                    addresses: [{ address: "api.openai.com", port: 443 }],
+                    labels: deliver.wire ? { ...labels, service: names.service } : labels,
+                    addresses: [{ address: host, port }],
                     external: true,
+                    ...(deliver.wire?.caBundle === undefined ? {} : { caBundle: deliver.wire.caBundle }),
                 },
             },
             place,
@@ -192,7 +205,7 @@ export class OpenAIAccess extends pulumi.ComponentResource {
                 spec: {
                     workloadID: workload.id,
                     credentialSource: source.metadata.name,
-                    propagation: { sysfs: {} },
+                    propagation: deliver.spec,
                     ...(args.refreshTrigger === undefined ? {} : { refreshTrigger: args.refreshTrigger }),
                 },
             },
@@ -204,8 +217,10 @@ export class OpenAIAccess extends pulumi.ComponentResource {
             {
                 namespace: node.namespace,
                 name: this.binding.metadata.name,
-                // A change of any of the three makes the agent work again, and the program wait for it again.
-                generation: pulumi.interpolate`${generation(this.binding)}.${generation(source)}.${generation(identity)}`,
+                // A change of any of these makes the agent work again, and the program wait for it again.
+                generation: pulumi
+                    .all([this.binding, source, identity, ...(deliver.wire ? [service] : [])].map(generation))
+                    .apply((generations) => generations.join(".")),
                 ...(args.failureGrace === undefined ? {} : { failureGrace: args.failureGrace }),
             },
             { parent: this, dependsOn: [this.binding], ...waiting(opts) },
@@ -213,16 +228,22 @@ export class OpenAIAccess extends pulumi.ComponentResource {
         this.state = this.status.state;
         this.message = this.status.message;
         this.reason = this.status.reason;
-        // In preview the agent has not reported yet, but the path is a pure function of the names.
-        this.files = pulumi.runtime.isDryRun()
-            ? this.path.apply((path): CredentialFile[] => [{ path, type: "CREDENTIAL" }])
+        // In preview the agent has not reported yet, but path and hosts are pure functions of the names.
+        const isPreview = pulumi.runtime.isDryRun();
+        this.files = isPreview
+            ? this.path.apply((path): CredentialFile[] => (deliver.file ? [{ path, type: "CREDENTIAL" }] : []))
             : this.status.files;
+        this.injection = isPreview
+            ? pulumi.output(deliver.wire ? { services: [{ host, port }] } : undefined)
+            : this.status.injection;
         this.registerOutputs({
             state: this.state,
             message: this.message,
             reason: this.reason,
             files: this.files,
             path: this.path,
+            injection: this.injection,
+            baseUrl: this.baseUrl,
             spiffeId: this.spiffeId,
         });
     }
@@ -236,18 +257,8 @@ export class OpenAIAccess extends pulumi.ComponentResource {
     }
 }
 
-function generation(object: CredentialBinding | CredentialSource | WorkloadIdentity): pulumi.Output<number> {
+function generation(object: CredentialBinding | CredentialSource | Service | WorkloadIdentity): pulumi.Output<number> {
     return object.metadata.generation;
-}
-
-function requireFile(deliver: { file: true } | undefined): void {
-    if (deliver && deliver.file !== true) {
-        throw new RiptidesError("PropagationUnsupported", {
-            property: "deliver",
-            reason: "this version delivers a key as a file only",
-            fix: "Write deliver: { file: true }, or leave it out.",
-        });
-    }
 }
 
 function objectNames(name: string, given: OpenAIAccessNames = {}) {

@@ -11,7 +11,7 @@
  * ```
  */
 import * as pulumi from "@pulumi/pulumi";
-import { credentialPath, spiffeId } from "../api";
+import { credentialPath, labelsMatch, spiffeId, type CredentialBindingSpec, type ServiceSpec } from "../api";
 
 /** Stands in {@link RecordedResource.inputs} for a value that is only known after `up`. */
 export const unknown = "[unknown]";
@@ -279,7 +279,8 @@ function computedOutputs(resource: RecordedResource, all: readonly RecordedResou
         };
     }
     if (type === "riptides:index:BindingStatus") {
-        return { state: "OK", message: "", reason: "", agent: "riptides/daemon/test", files: filesOf(resource, all) };
+        const reported = { state: "OK", message: "", reason: "", agent: "riptides/daemon/test" };
+        return { ...reported, ...deliveredBy(resource, all) };
     }
     if (type === "kubernetes:core/v1:Secret" && inputs["type"] === "kubernetes.io/service-account-token") {
         return { data: { token: Buffer.from("service-account-token").toString("base64") } };
@@ -290,19 +291,28 @@ function computedOutputs(resource: RecordedResource, all: readonly RecordedResou
     return {};
 }
 
-function filesOf(status: RecordedResource, all: readonly RecordedResource[]) {
+/** What an agent would report of the binding: its file, and the addresses of the Services that its selectors match. */
+function deliveredBy(status: RecordedResource, all: readonly RecordedResource[]) {
     const name = status.inputs["name"] as string;
-    const binding = all.find(
-        (resource) =>
-            resource.type === "kubernetes:core.riptides.io/v1alpha1:CredentialBinding" &&
-            (resource.inputs["metadata"] as { name?: string }).name === name,
+    const objects = (kind: string) =>
+        all.filter((resource) => resource.type === `kubernetes:core.riptides.io/v1alpha1:${kind}`);
+    const binding = objects("CredentialBinding").find(
+        (resource) => (resource.inputs["metadata"] as { name?: string }).name === name,
     );
     const agent = all.find((resource) => resource.type === "riptides:node:HostAgent");
     if (!binding || !agent) {
-        return [];
+        return { files: [] };
     }
-    const { workloadID } = binding.inputs["spec"] as { workloadID: string };
-    return [
-        { path: credentialPath(spiffeId(agent.inputs["trustDomain"] as string, workloadID), name), type: "CREDENTIAL" },
-    ];
+    const { workloadID, propagation } = binding.inputs["spec"] as CredentialBindingSpec;
+    const path = () => credentialPath(spiffeId(agent.inputs["trustDomain"] as string, workloadID), name);
+    const { sysfs, injection } = propagation;
+    const services = objects("Service")
+        .map((resource) => resource.inputs["spec"] as ServiceSpec)
+        .filter(({ labels }) => injection && labelsMatch(labels, injection.selectors))
+        .flatMap(({ addresses }) => addresses)
+        .flatMap(({ address, aliases = [], port = 443 }) => [address, ...aliases].map((host) => ({ host, port })));
+    return {
+        files: sysfs ? [{ path: path(), type: "CREDENTIAL" }] : [],
+        ...(injection ? { injection: { services } } : {}),
+    };
 }

@@ -190,6 +190,8 @@ void conn_classify(struct conn *conn)
 		return;
 	if (!injection_is_bound(conn->port))
 		conn_pass(conn);
+	else if (conn->multipath)
+		conn_fail(conn, RIPTIDES_WIRE_REFUSED, -EACCES);
 	WRITE_ONCE(conn->classified, true);
 }
 

@@ -7,6 +7,7 @@
  * States:
  *
  *   FIRST --not bound, or the first byte of TLS--> PASS
+ *   FIRST --bound, Multipath TCP--> FAIL
  *   FIRST --other byte--> COLLECT --a whole head, allowed--> HANDSHAKE
  *   HANDSHAKE --keys verified in the socket, sent the head--> OPEN
  *   COLLECT, HANDSHAKE, OPEN --error--> FAIL
@@ -89,6 +90,8 @@ struct conn {
 	bool released;			/* app is closed: touch nothing of it */
 	bool ear_on;			/* ear is in app's wait queue */
 	bool zerocopy;			/* app had SOCK_SUPPORT_ZC */
+	bool multipath;			/* app is one of Multipath TCP: nothing can be carried */
+	bool got_data;			/* data came: tickets before it are gone */
 	bool got_close;			/* the peer's close_notify came */
 	bool shut_read;			/* shutdown() by the application */
 	bool shut_write;		/* the same, to be done once output is gone */
@@ -117,6 +120,7 @@ struct conn {
 	struct handshake handshake;
 };
 
+/* NULL without memory. Atomic context; app and sk are the caller's. */
 struct conn *conn_new(struct sock *sk, struct socket *app);
 void conn_put(struct conn *conn);
 

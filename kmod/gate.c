@@ -100,6 +100,10 @@ static __poll_t gate_poll(struct file *file, struct socket *sock, struct poll_ta
 		return 0;
 	case RIPTIDES_SO_OPEN:
 		mask = conn->inner->poll(file, sock, NULL);
+		if (mask & EPOLLIN && !READ_ONCE(conn->got_data)) {
+			receive_tickets(conn);
+			mask = conn->inner->poll(file, sock, NULL);
+		}
 		if (READ_ONCE(conn->got_close))
 			mask |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
 		if (READ_ONCE(conn->out.end))

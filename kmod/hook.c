@@ -5,14 +5,17 @@
  * destination known and before anything is sent.
  *
  * It cannot refuse. A connection that should be carried and cannot (no memory,
- * data in the SYN, Multipath TCP) is made unable to send instead.
+ * data in the SYN) is made unable to send instead.
+ *
+ * A subflow of Multipath TCP shares the application's struct socket, whose sk is
+ * another. Its data would go past us into the subflow, so it fails at the first
+ * call of a process that is bound (conn_classify()).
  */
 #include <linux/module.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/tracepoint.h>
-#include <linux/workqueue.h>
 #include <net/inet_connection_sock.h>
 #include <net/inet_sock.h>
 #include <net/ipv6.h>
@@ -24,42 +27,10 @@
 #include "injection.h"
 
 static struct tracepoint *tracepoint;
-static struct workqueue_struct *aborts;
-
-struct abort {
-	struct work_struct work;
-	struct sock *sk;	/* a reference */
-};
 
 static void poison(struct sock *sk)
 {
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | SEND_SHUTDOWN);
-}
-
-static void abort_work(struct work_struct *work)
-{
-	struct abort *abort = container_of(work, struct abort, work);
-
-	tcp_abort(abort->sk, EACCES);
-	sock_put(abort->sk);
-	kfree(abort);
-}
-
-/*
- * Multipath TCP writes to its subflows past their struct sockets, so there is
- * nothing to carry: the subflow is aborted as soon as its lock is free.
- */
-static void refuse_subflow(struct sock *sk)
-{
-	struct abort *abort = kmalloc(sizeof(*abort), GFP_ATOMIC | __GFP_NOWARN);
-
-	poison(sk);
-	if (!abort)
-		return;
-	INIT_WORK(&abort->work, abort_work);
-	sock_hold(sk);
-	abort->sk = sk;
-	queue_work(aborts, &abort->work);
 }
 
 /* sendmsg(MSG_FASTOPEN) is on its way below us: it gets EPIPE, its data is not sent. */
@@ -89,12 +60,13 @@ static struct conn *carry(struct sock *sk, struct socket *sock)
 
 	if (!try_module_get(THIS_MODULE))
 		return NULL;
-	conn = conn_new(sk, sock);
+	conn = conn_new(sock->sk, sock);
 	if (!conn) {
 		module_put(THIS_MODULE);
 		poison(sk);
 		return NULL;
 	}
+	conn->multipath = sock->sk != sk;
 	/* Whoever finds our operations finds the connection behind them complete. */
 	smp_store_release(&sock->ops, &conn->ops);
 	return conn;
@@ -120,23 +92,15 @@ static void on_connect(struct sock *sk)
 	struct socket *sock = sk->sk_socket;
 	u16 port = ntohs(inet_sk(sk)->inet_dport);
 	bool applies = injection_may_apply(port);
-	const struct tcp_ulp_ops *ulp;
 	struct conn *conn;
 
-	if (!sock)
+	/* Sockets of the kernel's own have no file. */
+	if (!sock || !sock->file || !sock->sk)
 		return;
 	conn = gate_conn(sock);
 	if (!conn && !applies)
 		return;
-	ulp = inet_csk(sk)->icsk_ulp_ops;
-	if (ulp && !strcmp(ulp->name, "mptcp")) {
-		refuse_subflow(sk);
-		return;
-	}
-	/* Sockets of the kernel's own have no file. */
-	if (!sock->file)
-		return;
-	if (ulp) {
+	if (sock->sk == sk && inet_csk(sk)->icsk_ulp_ops) {
 		poison(sk);
 		return;
 	}
@@ -167,22 +131,12 @@ static void find_tracepoint(struct tracepoint *candidate, void *data)
 
 int hook_init(void)
 {
-	int err = -ENOENT;
-
-	aborts = alloc_workqueue("riptides-abort", WQ_UNBOUND, 0);
-	if (!aborts)
-		return -ENOMEM;
 	for_each_kernel_tracepoint(find_tracepoint, NULL);
-	if (tracepoint)
-		err = tracepoint_probe_register(tracepoint, hook_probe, NULL);
-	if (err)
-		destroy_workqueue(aborts);
-	return err;
+	return tracepoint ? tracepoint_probe_register(tracepoint, hook_probe, NULL) : -ENOENT;
 }
 
 void hook_exit(void)
 {
 	tracepoint_probe_unregister(tracepoint, hook_probe, NULL);
 	tracepoint_synchronize_unregister();
-	destroy_workqueue(aborts);
 }

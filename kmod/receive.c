@@ -111,6 +111,8 @@ static int drain(struct conn *conn)
 		if (result >= 0)
 			result = judge_record(type, bytes, result);
 	} else if (result > 0 || result == -EAGAIN) {
+		if (type)
+			WRITE_ONCE(conn->got_data, true);
 		result = DRAINED_NOTHING;
 	}
 	mutex_unlock(&conn->drain);
@@ -118,6 +120,12 @@ static int drain(struct conn *conn)
 	if (result == DRAINED_CLOSE)
 		WRITE_ONCE(conn->got_close, true);
 	return result;
+}
+
+void receive_tickets(struct conn *conn)
+{
+	while (!READ_ONCE(conn->got_data) && drain(conn) == DRAINED_ONE)
+		;
 }
 
 static bool is_settled(const struct conn *conn)

@@ -111,7 +111,7 @@ static int begin(struct conn *conn, struct iov_iter *from)
 	u8 byte;
 
 	conn_classify(conn);
-	if (conn->state == RIPTIDES_SO_PASS)
+	if (conn->state != RIPTIDES_SO_FIRST)
 		return 0;
 	if (copy_from_iter(&byte, 1, from) != 1)
 		return -EFAULT;

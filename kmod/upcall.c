@@ -141,7 +141,7 @@ static ssize_t upcall_read(struct file *file, char __user *buffer, size_t size, 
 	while (!(handshake = dequeue())) {
 		if (file->f_flags & O_NONBLOCK)
 			return -EAGAIN;
-		if (wait_event_interruptible(helpers, is_waiting()))
+		if (wait_event_interruptible_exclusive(helpers, is_waiting()))
 			return -ERESTARTSYS;
 	}
 	err = size < sizeof(struct riptides_handshake) ? -EMSGSIZE : show(handshake, buffer);

@@ -10,8 +10,8 @@ import { Stamps, writeAtomic } from "./build/stamp";
 const root = resolve(__dirname, "..");
 const dist = join(root, "dist");
 
-/** What can be asked for: `npm` (api, components), `plugin`, `agent`, `runtime`, `kmod`, and the stand-in plugins. */
-export const targets = ["npm", "plugin", "agent", "runtime", "kmod", "vault", "kubernetes"] as const;
+/** What can be asked for: `npm` (api, components), `plugin`, `agent`, `runtime`, `kmod`, `helper`, and the stand-in plugins. */
+export const targets = ["npm", "plugin", "agent", "runtime", "kmod", "helper", "vault", "kubernetes"] as const;
 export type Target = (typeof targets)[number];
 
 export interface BuildOptions {
@@ -74,6 +74,7 @@ const recipes: Record<Target, () => Recipe> = {
     agent,
     runtime,
     kmod: moduleSources,
+    helper: helperSources,
     vault: () => standIn("vault"),
     kubernetes: () => standIn("kubernetes"),
 };
@@ -180,7 +181,8 @@ function runtime(): Recipe {
 /** Sources for a build on the node: what `make` there needs, nothing that a build leaves behind. */
 function moduleSources(): Recipe {
     const isSource = (name: string) => /\.[chS]$|^Makefile$|^Kbuild$|^LICENSE$/.test(name) && !name.endsWith(".mod.c");
-    const inputs = () => filesBelow("kmod", isSource);
+    // A change of the TLS helper must not have the module built and loaded anew.
+    const inputs = () => filesBelow("kmod", isSource).filter((path) => !path.startsWith("kmod/helper/"));
     return {
         version: "1",
         inputs,
@@ -191,6 +193,33 @@ function moduleSources(): Recipe {
             sources.forEach((path, i) => writeAtomic(join(root, outputs[i]!), readFileSync(join(root, path))));
             removeOthers("dist/bundle/kmod", outputs);
             return { inputs: sources, outputs, detail: `${sources.length} sources` };
+        },
+    };
+}
+
+/** The TLS helper's unit and sources; its program is built by the lab (`npm run lab -- helper`). */
+function helperSources(): Recipe {
+    const unit = "kmod/helper/riptides-tls.service";
+    const sources = () => [
+        ...filesBelow("kmod/helper", (name) => /\.[ch]$|^Makefile$|^LICENSE$/.test(name)),
+        ...["kmod/uapi/riptides.h", "kmod/LICENSE"],
+    ];
+    return {
+        version: "1",
+        inputs: () => [unit, ...sources()],
+        make() {
+            [unit, ...sources()].forEach(demand);
+            const copies = sources().map(
+                (path) => [path, path.replace("kmod/", "dist/bundle/helper/source/")] as const,
+            );
+            const outputs = [[unit, "dist/bundle/helper/riptides-tls.service"] as const, ...copies].map(
+                ([from, to]) => {
+                    writeAtomic(join(root, to), readFileSync(join(root, from)));
+                    return to;
+                },
+            );
+            removeOthers("dist/bundle/helper/source", outputs);
+            return { inputs: [unit, ...sources()], outputs, detail: `${copies.length} sources` };
         },
     };
 }

@@ -4,7 +4,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { compile, type JSONSchema } from "json-schema-to-typescript";
-import { catalogue } from "../api/failure";
+import { catalogue, warnings } from "../api/failure";
 import { kinds, type JsonSchema, type Kind } from "../api/crd/schema";
 import { selectorKeys } from "../api/selector";
 import { resourcePages } from "../provider/docs";
@@ -42,6 +42,7 @@ function closed(schema: JsonSchema): Record<string, unknown> {
     delete copy["default"];
     delete copy["minProperties"];
     delete copy["maxProperties"];
+    delete copy["not"];
     if (schema.properties) {
         copy["properties"] = Object.fromEntries(
             Object.entries(schema.properties).map(([key, value]) => [key, closed(value)]),
@@ -57,7 +58,6 @@ function closed(schema: JsonSchema): Record<string, unknown> {
 }
 
 function errors(): string {
-    const rows = Object.entries(catalogue).map(([code, { fix }]) => `| \`${code}\` | ${fix.replaceAll("|", "\\|")} |`);
     return [
         "<!-- SPDX-License-Identifier: Apache-2.0 -->",
         `<!-- ${generated} Source: api/failure.ts. -->`,
@@ -67,9 +67,21 @@ function errors(): string {
         "",
         "| word | what to do |",
         "| --- | --- |",
-        ...rows,
+        ...tableRows(catalogue),
+        "",
+        "## Warnings",
+        "",
+        "The `reason` of a binding that is OK, when there is something to know.",
+        "",
+        "| word | what to do |",
+        "| --- | --- |",
+        ...tableRows(warnings),
         "",
     ].join("\n");
+}
+
+function tableRows(table: Record<string, { fix: string }>): string[] {
+    return Object.entries(table).map(([word, { fix }]) => `| \`${word}\` | ${fix.replaceAll("|", "\\|")} |`);
 }
 
 function selectors(): string {

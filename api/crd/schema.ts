@@ -20,6 +20,7 @@ export interface JsonSchema {
     enum?: string[];
     oneOf?: JsonSchema[];
     anyOf?: JsonSchema[];
+    not?: JsonSchema;
     pattern?: string;
     format?: string;
     default?: unknown;
@@ -55,6 +56,25 @@ export interface Kind {
     columns: PrinterColumn[];
 }
 
+/** A path as the module compares it: printable, without query, fragment, parameters and escapes. */
+export const pathPrefixPattern = '^/[!"$&-:<->@-\\[\\]-~]*$';
+
+/** Headers of the connection and the message: a credential in one of them would change what the request is. */
+export const framingHeaders = [
+    "host",
+    "content-length",
+    "content-type",
+    "transfer-encoding",
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "upgrade",
+    "expect",
+    "http2-settings",
+];
+
 const selector: JsonSchema = {
     type: "object",
     description: "Keys are ANDed; a list value means any of its members.",
@@ -77,6 +97,94 @@ const workloadID: JsonSchema = {
 };
 
 const duration: JsonSchema = { type: "string", description: "Whole seconds, for example `300s`.", pattern: "^\\d+s$" };
+
+const awsWord: JsonSchema = { type: "string", pattern: "^[a-z0-9-]+$", minLength: 1, maxLength: 63 };
+
+/** A regular expression for a word in any case: the API server's and JavaScript's have no common flag for it. */
+function anyCase(word: string): string {
+    return word.replace(/[a-z]/g, (letter) => `[${letter.toUpperCase()}${letter}]`);
+}
+
+const fieldName: JsonSchema = { type: "string", minLength: 1, maxLength: 253 };
+
+const injection: JsonSchema = {
+    type: "object",
+    description:
+        "The kernel adds the credential to requests that the processes write as plain HTTP/1.1, and carries them over TLS.",
+    required: ["selectors"],
+    // Which of the two makes the Authorization header must be plain.
+    not: { anyOf: ["header", "scheme", "field"].map((name) => ({ required: ["sigv4", name] })) },
+    properties: {
+        selectors: { ...selectors, description: "Labels of Services: one of these must match." },
+        header: {
+            type: "string",
+            description: "Name of the header that holds the credential. Default `Authorization`.",
+            pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",
+            maxLength: 63,
+            not: { pattern: `^(${framingHeaders.map(anyCase).join("|")})$` },
+        },
+        scheme: {
+            type: "string",
+            description: "What stands before the credential. Default `Bearer`; empty: nothing.",
+            pattern: "^[!-~]*$",
+            maxLength: 62,
+        },
+        field: {
+            ...fieldName,
+            description:
+                "Which field of the source's data is the credential, `a.b` for one inside another. Default `api_key`.",
+        },
+        sigv4: {
+            type: "object",
+            description:
+                "The requests are signed with AWS Signature Version 4, in place of a header with the credential.",
+            properties: {
+                region: { ...awsWord, description: "For example `us-east-1`. Default: that of the Service." },
+                service: { ...awsWord, description: "For example `s3`. Default: that of the Service." },
+                bodyLimit: {
+                    type: "integer",
+                    description:
+                        "Longest body in bytes that is kept to be signed. Default 1048576. S3 bodies are streamed unsigned.",
+                    minimum: 1,
+                    maximum: 16_777_216,
+                },
+                accessKeyField: { ...fieldName, description: "Default `access_key`." },
+                secretKeyField: { ...fieldName, description: "Default `secret_key`." },
+                sessionTokenField: {
+                    ...fieldName,
+                    description: "Default `security_token`. A field that is absent, null or empty: no session token.",
+                },
+            },
+        },
+        allow: {
+            type: "array",
+            description: "Requests that may be sent: one of these must match. Left out: every request.",
+            minItems: 1,
+            maxItems: 32,
+            items: {
+                type: "object",
+                minProperties: 1,
+                properties: {
+                    methods: {
+                        type: "array",
+                        description: "For example `POST`. Left out: every method.",
+                        minItems: 1,
+                        maxItems: 32,
+                        items: { type: "string", pattern: "^[A-Z]+$", maxLength: 15 },
+                    },
+                    pathPrefixes: {
+                        type: "array",
+                        description:
+                            "Whole segments: `/v1/chat` is `/v1/chat` and what is below it. Left out: every path.",
+                        minItems: 1,
+                        maxItems: 32,
+                        items: { type: "string", pattern: pathPrefixPattern, maxLength: 255 },
+                    },
+                },
+            },
+        },
+    },
+};
 
 const service: Kind = {
     kind: "Service",
@@ -115,9 +223,27 @@ const service: Kind = {
                 },
             },
             external: { type: "boolean", description: "`true`: outside the trust domain." },
+            caBundle: {
+                type: "string",
+                description:
+                    "PEM certificates of the authorities that injection trusts for these addresses, instead of the node's own store.",
+            },
+            aws: {
+                type: "object",
+                description: "Injection signs requests to these addresses with AWS Signature Version 4.",
+                required: ["region", "service"],
+                properties: {
+                    region: { ...awsWord, description: "For example `us-east-1`." },
+                    service: { ...awsWord, description: "For example `s3`." },
+                },
+            },
         },
     },
-    columns: [{ name: "Address", type: "string", jsonPath: ".spec.addresses[0].address" }],
+    columns: [
+        { name: "Address", type: "string", jsonPath: ".spec.addresses[0].address" },
+        { name: "Port", type: "integer", jsonPath: ".spec.addresses[0].port" },
+        { name: "AWS", type: "string", jsonPath: ".spec.aws.service", priority: 1 },
+    ],
 };
 
 const credentialSource: Kind = {
@@ -235,6 +361,7 @@ const credentialBinding: Kind = {
                 minProperties: 1,
                 properties: {
                     sysfs: { type: "object", description: "A file that only the processes of the workload can read." },
+                    injection,
                 },
             },
         },
@@ -245,7 +372,7 @@ const credentialBinding: Kind = {
             state: { type: "string", enum: ["OK", "FAILED"] },
             reason: {
                 type: "string",
-                description: "One word of the error catalogue when FAILED, or `Spoofable` as a warning when OK.",
+                description: "One word of the error catalogue when FAILED, or one of its warnings when OK.",
             },
             message: { type: "string" },
             updateAt: { type: "string", format: "date-time" },
@@ -272,6 +399,38 @@ const credentialBinding: Kind = {
                     },
                 },
             },
+            injection: {
+                type: "object",
+                required: ["services", "injected", "refused", "ownTls"],
+                properties: {
+                    services: {
+                        type: "array",
+                        description: "Where the credential is injected.",
+                        items: {
+                            type: "object",
+                            required: ["host", "port"],
+                            properties: { host: { type: "string" }, port: { type: "integer" } },
+                        },
+                    },
+                    injected: {
+                        type: "integer",
+                        format: "int64",
+                        description: "Processes whose requests got the credential, counted anew for each credential.",
+                    },
+                    refused: {
+                        type: "integer",
+                        format: "int64",
+                        description: "Refused requests, at most one a second for the same process and cause.",
+                    },
+                    ownTls: {
+                        type: "boolean",
+                        description:
+                            "`true`: a process brought its own TLS since the credential came, and nothing was injected there.",
+                    },
+                    lastError: { type: "string", description: "The last request that was not carried, and why." },
+                    lastInjectedAt: { type: "string", format: "date-time" },
+                },
+            },
         },
     },
     columns: [
@@ -280,6 +439,7 @@ const credentialBinding: Kind = {
         { name: "State", type: "string", jsonPath: ".status.state" },
         { name: "Reason", type: "string", jsonPath: ".status.reason" },
         { name: "Expires", type: "string", jsonPath: ".status.expiresAt", priority: 1 },
+        { name: "Injects", type: "string", jsonPath: ".status.injection.services[*].host", priority: 1 },
     ],
 };
 

@@ -30,6 +30,23 @@ export interface ServiceSpec {
      * `true`: outside the trust domain.
      */
     external?: boolean;
+    /**
+     * PEM certificates of the authorities that injection trusts for these addresses, instead of the node's own store.
+     */
+    caBundle?: string;
+    /**
+     * Injection signs requests to these addresses with AWS Signature Version 4.
+     */
+    aws?: {
+        /**
+         * For example `us-east-1`.
+         */
+        region: string;
+        /**
+         * For example `s3`.
+         */
+        service: string;
+    };
 }
 
 /**
@@ -141,6 +158,84 @@ export interface CredentialBindingSpec {
          * A file that only the processes of the workload can read.
          */
         sysfs?: {};
+        /**
+         * The kernel adds the credential to requests that the processes write as plain HTTP/1.1, and carries them over TLS.
+         */
+        injection?: {
+            /**
+             * Labels of Services: one of these must match.
+             *
+             * @minItems 1
+             *
+             * Items: Keys are ANDed; a list value means any of its members.
+             */
+            selectors: {
+                [k: string]: string | number | (string | number)[];
+            }[];
+            /**
+             * Name of the header that holds the credential. Default `Authorization`.
+             */
+            header?: string;
+            /**
+             * What stands before the credential. Default `Bearer`; empty: nothing.
+             */
+            scheme?: string;
+            /**
+             * Which field of the source's data is the credential, `a.b` for one inside another. Default `api_key`.
+             */
+            field?: string;
+            /**
+             * The requests are signed with AWS Signature Version 4, in place of a header with the credential.
+             */
+            sigv4?: {
+                /**
+                 * For example `us-east-1`. Default: that of the Service.
+                 */
+                region?: string;
+                /**
+                 * For example `s3`. Default: that of the Service.
+                 */
+                service?: string;
+                /**
+                 * Longest body in bytes that is kept to be signed. Default 1048576. S3 bodies are streamed unsigned.
+                 */
+                bodyLimit?: number;
+                /**
+                 * Default `access_key`.
+                 */
+                accessKeyField?: string;
+                /**
+                 * Default `secret_key`.
+                 */
+                secretKeyField?: string;
+                /**
+                 * Default `security_token`. A field that is absent, null or empty: no session token.
+                 */
+                sessionTokenField?: string;
+            };
+            /**
+             * Requests that may be sent: one of these must match. Left out: every request.
+             *
+             * @minItems 1
+             * @maxItems 32
+             */
+            allow?: {
+                /**
+                 * For example `POST`. Left out: every method.
+                 *
+                 * @minItems 1
+                 * @maxItems 32
+                 */
+                methods?: string[];
+                /**
+                 * Whole segments: `/v1/chat` is `/v1/chat` and what is below it. Left out: every path.
+                 *
+                 * @minItems 1
+                 * @maxItems 32
+                 */
+                pathPrefixes?: string[];
+            }[];
+        };
     };
 }
 
@@ -150,7 +245,7 @@ export interface CredentialBindingSpec {
 export interface CredentialBindingStatus {
     state?: "OK" | "FAILED";
     /**
-     * One word of the error catalogue when FAILED, or `Spoofable` as a warning when OK.
+     * One word of the error catalogue when FAILED, or one of its warnings when OK.
      */
     reason?: string;
     message?: string;
@@ -172,6 +267,32 @@ export interface CredentialBindingStatus {
             path: string;
             type: "CONFIG" | "CREDENTIAL" | "TOKEN";
         }[];
+    };
+    injection?: {
+        /**
+         * Where the credential is injected.
+         */
+        services: {
+            host: string;
+            port: number;
+        }[];
+        /**
+         * Processes whose requests got the credential, counted anew for each credential.
+         */
+        injected: number;
+        /**
+         * Refused requests, at most one a second for the same process and cause.
+         */
+        refused: number;
+        /**
+         * `true`: a process brought its own TLS since the credential came, and nothing was injected there.
+         */
+        ownTls: boolean;
+        /**
+         * The last request that was not carried, and why.
+         */
+        lastError?: string;
+        lastInjectedAt?: string;
     };
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as pulumi from "@pulumi/pulumi";
-import type { CredentialBindingSpec, CredentialBindingStatus } from "../../api";
+import { checkInjection, type CredentialBindingSpec, type CredentialBindingStatus } from "../../api";
+import { checked, field, requireArguments } from "../check";
 import { CustomObject, type ObjectArgs } from "./custom-object";
 
 export type CredentialBindingArgs = ObjectArgs<CredentialBindingSpec>;
@@ -16,6 +17,19 @@ export class CredentialBinding extends CustomObject<CredentialBindingSpec, Crede
     }
 
     constructor(name: string, args: CredentialBindingArgs | undefined, opts?: pulumi.CustomResourceOptions) {
+        if (opts?.id === undefined) {
+            checkPropagation(args);
+        }
         super("CredentialBinding", name, args, opts);
     }
+}
+
+function checkPropagation(args: CredentialBindingArgs | undefined): void {
+    const { spec } = requireArguments("CredentialBinding", args, ["spec"]);
+    const propagation = field<CredentialBindingSpec, "propagation">(spec, "propagation");
+    checked<CredentialBindingSpec["propagation"], void>(propagation, (asked) => {
+        if (asked?.injection) {
+            checkInjection(asked.injection, "spec.propagation.injection");
+        }
+    });
 }

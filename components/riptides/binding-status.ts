@@ -7,6 +7,9 @@ import { resourceOptions } from "./options";
 /** A file of a binding on its node. */
 export type CredentialFile = NonNullable<NonNullable<CredentialBindingStatus["sysfs"]>["files"]>[number];
 
+/** Where a binding's credential is injected. */
+export type Injection = Pick<NonNullable<CredentialBindingStatus["injection"]>, "services">;
+
 export interface BindingStatusArgs {
     namespace: pulumi.Input<string>;
     /** Name of the CredentialBinding. */
@@ -23,9 +26,12 @@ export interface BindingStatusArgs {
 export class BindingStatus extends pulumi.CustomResource {
     declare public readonly state: pulumi.Output<"OK" | "FAILED">;
     declare public readonly message: pulumi.Output<string | undefined>;
-    /** One word of docs/errors.md, or `Spoofable`. */
+    /** One word of docs/errors.md. */
     declare public readonly reason: pulumi.Output<string | undefined>;
+    /** None when the credential is only injected. */
     declare public readonly files: pulumi.Output<CredentialFile[]>;
+    /** Undefined when the credential is only a file. */
+    declare public readonly injection: pulumi.Output<Injection | undefined>;
     /** Workload ID of the agent that reported. */
     declare public readonly agent: pulumi.Output<string | undefined>;
 
@@ -37,6 +43,7 @@ export class BindingStatus extends pulumi.CustomResource {
             message: undefined,
             reason: undefined,
             files: undefined,
+            injection: undefined,
             agent: undefined,
         };
         super("riptides:index:BindingStatus", name, inputs, resourceOptions(opts));

@@ -53,20 +53,25 @@ static void forget(struct worker *worker, struct job *job)
 		job->previous->next = job->next;
 	else
 		worker->jobs = job->next;
-	/* The module has the file open as well: without this it would stay in the set. */
+	/*
+	 * The module has the file open, too, so that closing it alone would leave
+	 * it in epoll. Before all else: the module waits for it.
+	 */
 	epoll_ctl(worker->epoll, EPOLL_CTL_DEL, job->fd, NULL);
-	/* Closed first: the module waits for it to take the socket back. */
 	close(job->fd);
 	handshake_end(&job->handshake);
 	free(job);
 }
 
-/* Reports and forgets. That nobody waits any more (-ENOENT) is as good as done. */
+/*
+ * Reports and forgets; the log first, so that it is there when the process sees
+ * the error. That nobody waits any more (-ENOENT) is as good as done.
+ */
 static void finish(struct worker *worker, struct job *job, int error)
 {
-	upcall_done(worker->device, job->request.id, error);
 	if (error)
 		log_failure(job->request.host, error, job->handshake.reason);
+	upcall_done(worker->device, job->request.id, error);
 	forget(worker, job);
 }
 
@@ -89,8 +94,8 @@ static void step(struct worker *worker, struct job *job)
 static void refuse(struct worker *worker, const struct riptides_handshake *request, int error,
 		   const char *reason)
 {
-	upcall_done(worker->device, request->id, error);
 	log_failure(request->host, error, reason);
+	upcall_done(worker->device, request->id, error);
 }
 
 static void start(struct worker *worker, const struct riptides_handshake *request, int64_t read_at)

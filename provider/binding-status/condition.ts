@@ -62,7 +62,7 @@ export function judgeBinding(binding: Binding | undefined, nowMs = Date.now()): 
     };
 }
 
-/** Outputs of a report. Times are left out: they change by themselves. */
+/** Outputs of a report. Times and counts are left out: they change by themselves. */
 export function statusOutputs(reported: CredentialBindingStatus | undefined, nowMs = Date.now()): PropertyMap {
     const status: CredentialBindingStatus | undefined =
         reported && hasLapsed(reported, nowMs)
@@ -74,11 +74,13 @@ export function statusOutputs(reported: CredentialBindingStatus | undefined, now
               }
             : reported;
     const files = (status?.sysfs?.files ?? []).map(({ path, type }) => ({ path, type }));
+    const services = status?.injection?.services.map(({ host, port }) => ({ host, port }));
     return {
         ...(status?.state ? { state: status.state } : {}),
         ...(status?.message ? { message: status.message } : {}),
         ...(status?.reason ? { reason: status.reason } : {}),
         files,
+        ...(services ? { injection: { services } } : {}),
         ...(status?.agent ? { agent: status.agent } : {}),
     };
 }

@@ -13,6 +13,7 @@ export const bindingStatusTable = {
 - At the timeout (the option \`customTimeouts\`, else \`timeout\`) the error lists what is missing: the binding, its CredentialSource, its WorkloadIdentity, the agent's Daemon.
 - In both cases the state keeps the resource, and the next \`up\` waits again.
 - A status OK whose credential ended more than five minutes ago is of an agent that is gone: a refresh shows it as FAILED with reason \`Expired\`, and a wait goes on.
+- A binding that injects is OK when the kernel has its table and its credential, and the node its TLS helper. What happens on the wire later (counts, own TLS, failed handshakes) is in the binding's status, \`kubectl get cb\`, and as a warning in \`reason\` and \`message\`.
 - While waiting, the resource's row says what for.
 - Preview and \`up\` read the status again first, so that a binding that went bad since shows as a change; the next \`up\` waits for it again.
 - Delete does nothing at the cluster.
@@ -36,7 +37,7 @@ export const bindingStatusTable = {
     outputs: {
         state: { type: "string", doc: "`OK` or `FAILED`." },
         message: { type: "string", doc: "The agent's message, if any." },
-        reason: { type: "string", doc: "One word of the error catalogue, or `Spoofable` as a warning." },
+        reason: { type: "string", doc: "One word of the error catalogue, or of its warnings." },
         files: {
             type: {
                 list: {
@@ -47,7 +48,28 @@ export const bindingStatusTable = {
                     },
                 },
             },
-            doc: "Files on the node.",
+            doc: "Files on the node; none when the credential is only injected.",
+        },
+        injection: {
+            type: {
+                object: "Injection",
+                fields: {
+                    services: {
+                        type: {
+                            list: {
+                                object: "InjectedService",
+                                fields: {
+                                    host: { type: "string", required: true, doc: "Name that the server proves." },
+                                    port: { type: "integer", required: true, doc: "Its port." },
+                                },
+                            },
+                        },
+                        required: true,
+                        doc: "Hosts and ports to whose requests the kernel adds the credential.",
+                    },
+                },
+            },
+            doc: "Where the credential is injected; absent when it is only a file.",
         },
         agent: { type: "string", doc: "Workload ID of the agent that reported." },
     },

@@ -17,6 +17,15 @@ export interface LocalFile {
 /** A module built beforehand for one kernel release. */
 export interface PrebuiltModule extends LocalFile, KernelModule {}
 
+/** The TLS helper, which does the handshakes of injection. */
+export interface HelperFiles {
+    unit: LocalFile;
+    /** Built beforehand, by the architecture as `uname -m` says it. */
+    programs: ReadonlyMap<string, LocalFile>;
+    /** For a build on the node, by path. */
+    sources: ReadonlyMap<string, LocalFile>;
+}
+
 /** What is installed on a node. */
 export interface Bundle {
     directory: string;
@@ -28,6 +37,8 @@ export interface Bundle {
     sources: ReadonlyMap<string, LocalFile>;
     /** By kernel release. */
     modules: ReadonlyMap<string, PrebuiltModule>;
+    /** Left out: the bundle is for delivery by files alone. */
+    helper?: HelperFiles;
     /** Digest of all of it: changes exactly when something that could reach a node does. */
     sha256: string;
 }
@@ -42,11 +53,12 @@ const machines: Record<number, string> = { 62: "x86_64", 183: "aarch64", 243: "r
  */
 export async function openBundle(bundleDir?: string, moduleDir?: string): Promise<Bundle> {
     const directory = bundleDir ? resolve(bundleDir) : await defaultDirectory();
-    const [agent, unit, runtime, sources, own, given] = await Promise.all([
+    const [agent, unit, runtime, sources, helper, own, given] = await Promise.all([
         agentFile(directory),
         localFile(directory, "riptides-agent.service"),
         runtimeFile(directory),
-        sourceFiles(directory),
+        filesBelow(join(directory, "kmod")),
+        helperFiles(join(directory, "helper")),
         prebuilt(join(directory, "modules"), "bundleDir"),
         moduleDir ? prebuilt(resolve(moduleDir), "moduleDir") : new Map<string, PrebuiltModule>(),
     ]);
@@ -57,11 +69,14 @@ export async function openBundle(bundleDir?: string, moduleDir?: string): Promis
         ["node", runtime.sha256],
         ...[...sources].map(([path, { sha256 }]) => [`kmod/${path}`, sha256]),
         ...[...modules].sort().map(([release, { sha256 }]) => [`modules/${release}`, sha256]),
+        ...(helper ? [["riptides-tls.service", helper.unit.sha256]] : []),
+        ...[...(helper?.programs ?? [])].map(([architecture, { sha256 }]) => [`helper/${architecture}`, sha256]),
+        ...[...(helper?.sources ?? [])].map(([path, { sha256 }]) => [`helper/source/${path}`, sha256]),
     ];
     const sha256 = createHash("sha256")
         .update(parts.map((part) => part.join(" ")).join("\n"))
         .digest("hex");
-    return { directory, agent, unit, runtime, sources, modules, sha256 };
+    return { directory, agent, unit, runtime, sources, modules, helper, sha256 };
 }
 
 /** Digest of the module's sources, for knowing whether a build on a node is still the right one. */
@@ -126,8 +141,22 @@ async function runtimeFile(directory: string): Promise<Bundle["runtime"]> {
     return { ...(await fileAt(path)), architecture };
 }
 
-async function sourceFiles(directory: string): Promise<Map<string, LocalFile>> {
-    const root = join(directory, "kmod");
+async function helperFiles(directory: string): Promise<HelperFiles | undefined> {
+    const unit = join(directory, "riptides-tls.service");
+    if (!(await isFile(unit))) {
+        return undefined;
+    }
+    const files = await filesBelow(directory);
+    const named = (pattern: RegExp) =>
+        new Map([...files].flatMap(([path, file]) => (pattern.test(path) ? [[pattern.exec(path)![1]!, file]] : [])));
+    return {
+        unit: await fileAt(unit),
+        programs: named(/^([^/]+)\/riptides-tls$/),
+        sources: named(/^source\/(.+)$/),
+    };
+}
+
+async function filesBelow(root: string): Promise<Map<string, LocalFile>> {
     const entries = await readdir(root, { withFileTypes: true, recursive: true }).catch(ifMissing([]));
     const paths = entries
         .filter((entry) => entry.isFile())

@@ -4,10 +4,11 @@ import { daemonWorkloadId, Duration, RiptidesError } from "../../api";
 import type { Bundle } from "./bundle";
 import { configurationText, type Inputs } from "./inputs";
 import { unload, load, provide, type ReadyModule } from "./kernel-module-on-node";
-import { layout, unitName } from "./layout";
-import { environment, type Manifest, type NodeState } from "./node-state";
+import { helperUnitName, layout, unitName } from "./layout";
+import { environment, type Manifest, type NodeState, type UnitState } from "./node-state";
 import { expectSuccess, type Session } from "./session";
 import { startAgent } from "./start";
+import { provideHelper, removeHelper, startHelper, type ReadyHelper } from "./tls-helper";
 import { upload, type Placement } from "./upload";
 
 /** Who is being installed. */
@@ -93,7 +94,8 @@ export class Installation {
             this.step(3, "kernel module: replacing the one that is loaded; keys are revoked and made anew");
             await unload(session, state, this.report);
         }
-        this.step(4, "agent");
+        this.step(4, "agent and TLS helper");
+        const helper = await provideHelper(session, state, bundle, this.helperReport);
         if (changed.length > 0) {
             await upload(session, changed);
         }
@@ -102,6 +104,12 @@ export class Installation {
             this.step(4, "loading the kernel module");
             await load(session);
         }
+        if (!helper) {
+            await removeHelper(session, state);
+        } else if (helper.changed || reloaded || !isUp(state.helper)) {
+            this.step(4, "starting the TLS helper");
+            await startHelper(session);
+        }
         this.step(5, "identity");
         const publicKey = await this.publicKey();
         if (seal) {
@@ -109,10 +117,10 @@ export class Installation {
             await this.sealToken();
         }
         const restart = changed.length > 0 || seal || reloaded || !this.isThere(runtime);
-        if (restart || !state.unit.enabled || state.unit.active !== "active") {
+        if (restart || !isUp(state.unit)) {
             await startAgent(session, this.inputs.readyTimeout, (text) => this.step(7, text));
         }
-        await upload(session, [this.note(true, publicKey, module)]);
+        await upload(session, [this.note(true, publicKey, module, helper)]);
         return {
             ...this.identity,
             publicKey,
@@ -124,6 +132,11 @@ export class Installation {
             bundleSha256: bundle.sha256,
         };
     }
+
+    private readonly helperReport = {
+        status: (text: string) => this.step(4, text),
+        log: (severity: "warning", text: string) => this.report.log(severity, text),
+    };
 
     private step(number: number, text: string): void {
         this.report.status(`[${number}/${steps}] ${text}`);
@@ -177,7 +190,7 @@ mv -f ${layout.cluster}.new ${layout.cluster}`;
         });
     }
 
-    private note(complete: boolean, publicKey?: string, module?: ReadyModule): Placement {
+    private note(complete: boolean, publicKey?: string, module?: ReadyModule, helper?: ReadyHelper): Placement {
         const before = this.state.manifest;
         const { bundle } = this;
         const manifest: Manifest = {
@@ -190,11 +203,13 @@ mv -f ${layout.cluster}.new ${layout.cluster}`;
                 ? {
                       [layout.runtime]: bundle.runtime.sha256,
                       [layout.module]: module.sha256,
+                      ...helper?.files,
                       ...Object.fromEntries(this.files.map(({ path, content }) => [path, content.sha256])),
                   }
                 : (before?.files ?? {}),
             module: module?.note ??
                 before?.module ?? { kernelRelease: this.state.kernelRelease, version: "", sourceVersion: "" },
+            helper: complete ? helper?.note : before?.helper,
         };
         return {
             path: layout.manifest,
@@ -206,7 +221,7 @@ mv -f ${layout.cluster}.new ${layout.cluster}`;
 
 /** What refresh says of a node: `running`, or everything that is not as the installer left it. */
 export function conditionOf(state: NodeState, agentId: string): string {
-    const { manifest, sealed, loaded, unit, files } = state;
+    const { manifest, sealed, loaded, files } = state;
     const wrong: string[] = [];
     if (state.configuration?.["agentId"] !== agentId) {
         wrong.push(`${layout.configuration} does not name this agent`);
@@ -235,15 +250,28 @@ export function conditionOf(state: NodeState, agentId: string): string {
     if (!loaded) {
         wrong.push("the kernel module is not loaded");
     }
-    if (!unit.loaded) {
-        wrong.push(`${unitName} is missing`);
-    } else if (!unit.enabled) {
-        wrong.push(`${unitName} is not enabled`);
-    }
-    if (unit.loaded && unit.active !== "active") {
-        wrong.push(`${unitName} is ${unit.active}`);
+    wrong.push(...unitFaults(unitName, state.unit));
+    if (manifest?.helper) {
+        wrong.push(...unitFaults(helperUnitName, state.helper));
+        if (!state.tls) {
+            wrong.push("the kernel has no TLS for the TLS helper");
+        }
     }
     return wrong.join("; ") || "running";
+}
+
+function isUp(unit: UnitState): boolean {
+    return unit.enabled && unit.active === "active";
+}
+
+function unitFaults(name: string, unit: UnitState): string[] {
+    if (!unit.loaded) {
+        return [`${name} is missing`];
+    }
+    return [
+        ...(unit.enabled ? [] : [`${name} is not enabled`]),
+        ...(unit.active === "active" ? [] : [`${name} is ${unit.active}`]),
+    ];
 }
 
 function textContent(text: string): { text: string; size: number; sha256: string } {

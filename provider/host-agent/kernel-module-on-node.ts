@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Duration, RiptidesError } from "../../api";
 import { sourcesDigest, type Bundle } from "./bundle";
-import { layout, moduleName, unitName } from "./layout";
+import { helperUnitName, layout, moduleName, unitName } from "./layout";
 import { environment, type Manifest, type NodeState } from "./node-state";
 import { lastFault } from "./agent-log";
 import { sanitise } from "./sanitise";
@@ -132,7 +132,7 @@ exit 1`;
 }
 
 /**
- * Stops the agent, revokes the keys that the kernel holds, and takes the module out. If the keys cannot be revoked, the
+ * Stops the agent, revokes the keys that the kernel holds, stops the TLS helper, and takes the module out. If the keys cannot be revoked, the
  * agent is started again and everything is as before.
  * @throws RiptidesError `NodeCommand`
  */
@@ -150,6 +150,10 @@ export async function unload(session: Session, state: NodeState, report: UnloadR
             "warning",
             `${session.node}: the agent is incomplete, so keys that the kernel module holds are not revoked; they die with their lease`,
         );
+    }
+    // Started again and again by systemd, it would open the device of the module that is to go.
+    if (state.helper.loaded) {
+        await expectSuccess(session, "stopping the TLS helper", `${environment}; systemctl stop ${helperUnitName}`);
     }
     if (state.loaded) {
         await expectSuccess(

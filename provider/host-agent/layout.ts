@@ -8,8 +8,11 @@ export const layout = {
     moduleDirectory: "/usr/lib/riptides/kmod",
     module: "/usr/lib/riptides/kmod/riptides.ko",
     sources: "/usr/lib/riptides/kmod/source",
+    helper: "/usr/lib/riptides/bin/riptides-tls",
+    helperSources: "/usr/lib/riptides/helper-source",
     manifest: "/usr/lib/riptides/manifest.json",
     unit: "/etc/systemd/system/riptides-agent.service",
+    helperUnit: "/etc/systemd/system/riptides-tls.service",
     configuration: "/etc/riptides/agent.json",
     credentials: "/var/lib/riptides",
     identity: "/var/lib/riptides/identity.cred",
@@ -17,8 +20,11 @@ export const layout = {
     volatile: "/run/riptides",
 } as const;
 
-/** Name of the systemd unit. */
+/** Name of the agent's systemd unit. */
 export const unitName = "riptides-agent.service";
+
+/** Name of the TLS helper's. */
+export const helperUnitName = "riptides-tls.service";
 
 /** Name of the kernel module. */
 export const moduleName = "riptides";

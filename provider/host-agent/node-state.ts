@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { RiptidesError } from "../../api";
-import { layout, moduleName, unitName } from "./layout";
+import { helperUnitName, layout, moduleName, unitName } from "./layout";
 import { ordinaryTimeout, type Session } from "./session";
 import { sanitise } from "./sanitise";
 
@@ -22,6 +22,18 @@ export interface Manifest {
         /** Of the sources, when it was built on the node. */
         builtFrom?: string;
     };
+    /** Of the TLS helper, where there is one. */
+    helper?: {
+        /** Digest of the sources, when it was built on the node. */
+        builtFrom?: string;
+    };
+}
+
+/** What systemd says of a unit. */
+export interface UnitState {
+    loaded: boolean;
+    enabled: boolean;
+    active: string;
 }
 
 /** What is on a node: the machine, and what is there of ours. */
@@ -49,8 +61,10 @@ export interface NodeState {
     writable: boolean;
     /** Octets free for the program and for the credentials. */
     free: { program: number; credentials: number };
-    /** What a build of the module would need. */
-    build: { headers: boolean; make: boolean; compiler: boolean };
+    /** The kernel has TLS, or a module for it. */
+    tls: boolean;
+    /** What a build of the module or of the TLS helper would need; `openssl` is major and minor version, 0.0 without it. */
+    build: { headers: boolean; make: boolean; compiler: boolean; openssl: [number, number] };
     /** SHA-256 of our files by path, of those that are there. */
     files: Record<string, string>;
     sealed: { identity: boolean; cluster: boolean };
@@ -59,14 +73,19 @@ export interface NodeState {
     manifest?: Manifest;
     /** The module in the kernel. */
     loaded?: { version: string; sourceVersion: string };
-    unit: { loaded: boolean; enabled: boolean; active: string };
+    unit: UnitState;
+    /** The unit of the TLS helper. */
+    helper: UnitState;
     /** Any of our files, the unit or the module is there. */
     present: boolean;
 }
 
 const needed =
     "systemctl systemd-creds journalctl insmod rmmod modinfo sha256sum gzip head stat install base64 mktemp sync";
-const hashed = [layout.runtime, layout.agent, layout.unit, layout.configuration, layout.module];
+const hashed = [
+    ...[layout.runtime, layout.agent, layout.unit, layout.configuration, layout.module],
+    ...[layout.helper, layout.helperUnit],
+];
 
 /** Directories of the system's own commands come first: sudo and sshd may leave sbin out. */
 export const environment =
@@ -98,6 +117,8 @@ say freeCredentials "$(free ${layout.credentials})"
 [ -e "/lib/modules/$release/build/Makefile" ] && say headers 1
 command -v make >/dev/null && say make 1
 command -v gcc >/dev/null && say compiler 1
+say openssl "$(sed -n 's/^# *define OPENSSL_VERSION_M[AI][JN]OR *\\([0-9]*\\).*/\\1/p' /usr/include/openssl/opensslv.h 2>/dev/null | tr '\\n' ' ')"
+{ grep -qw tls /proc/sys/net/ipv4/tcp_available_ulp || modprobe -n -q tls; } 2>/dev/null && say tls 1
 for f in ${hashed.join(" ")}; do [ -f "$f" ] && say "file $f" "$(sha256sum < "$f" | head -c 64)"; done
 [ -s ${layout.identity} ] && say identity 1
 [ -s ${layout.cluster} ] && say cluster 1
@@ -106,7 +127,8 @@ for f in ${hashed.join(" ")}; do [ -f "$f" ] && say "file $f" "$(sha256sum < "$f
 m=/sys/module/${moduleName}
 [ -d "$m" ] && say loaded "$(first $m/version) $(first $m/srcversion)"
 systemctl show -p LoadState,UnitFileState,ActiveState ${unitName} 2>/dev/null
-for p in ${layout.program} ${layout.credentials} /etc/riptides ${layout.unit} "$m"; do [ -e "$p" ] && say present 1; done
+systemctl show -p LoadState,UnitFileState,ActiveState ${helperUnitName} 2>/dev/null | sed 's/^/helper/'
+for p in ${layout.program} ${layout.credentials} /etc/riptides ${layout.unit} ${layout.helperUnit} "$m"; do [ -e "$p" ] && say present 1; done
 true
 `;
 
@@ -137,6 +159,12 @@ export function parseState(text: string): NodeState {
     const one = (key: string) => values.get(key)?.[0] ?? "";
     const is = (key: string, value = "1") => one(key) === value;
     const [version = "", sourceVersion = ""] = one("loaded").split(" ");
+    const [major = 0, minor = 0] = one("openssl").split(" ").map(Number);
+    const unit = (prefix: string): UnitState => ({
+        loaded: is(`${prefix}LoadState`, "loaded"),
+        enabled: is(`${prefix}UnitFileState`, "enabled"),
+        active: one(`${prefix}ActiveState`),
+    });
     return {
         privileged: is("uid", "0"),
         architecture: one("architecture"),
@@ -153,7 +181,13 @@ export function parseState(text: string): NodeState {
         loadable: is("loadable"),
         writable: is("writable"),
         free: { program: Number(one("freeProgram")), credentials: Number(one("freeCredentials")) },
-        build: { headers: is("headers"), make: is("make"), compiler: is("compiler") },
+        tls: is("tls"),
+        build: {
+            headers: is("headers"),
+            make: is("make"),
+            compiler: is("compiler"),
+            openssl: [major, minor],
+        },
         files: Object.fromEntries(
             [...values].filter(([key]) => key.startsWith("file ")).map(([key, [hash]]) => [key.slice(5), hash!]),
         ),
@@ -161,11 +195,8 @@ export function parseState(text: string): NodeState {
         configuration: json(one("configuration")),
         manifest: json(one("manifest")) as Manifest | undefined,
         loaded: values.has("loaded") ? { version, sourceVersion } : undefined,
-        unit: {
-            loaded: is("LoadState", "loaded"),
-            enabled: is("UnitFileState", "enabled"),
-            active: one("ActiveState"),
-        },
+        unit: unit(""),
+        helper: unit("helper"),
         present: values.has("present"),
     };
 }

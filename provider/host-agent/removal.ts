@@ -2,12 +2,12 @@
 import { RiptidesError } from "../../api";
 import type { Report } from "./installation";
 import { unload } from "./kernel-module-on-node";
-import { layout, moduleName, unitName } from "./layout";
+import { helperUnitName, layout, moduleName, unitName } from "./layout";
 import { environment, inspect, type NodeState } from "./node-state";
 import { expectSuccess, type Session } from "./session";
 
 /**
- * Takes everything of ours off a node: keys are revoked first, then unit, module, files and sealed credentials go.
+ * Takes everything of ours off a node: keys are revoked first, then units, module, files and sealed credentials go.
  * Succeeds when nothing is there.
  * @throws RiptidesError `NodeCommand`, and then a second run continues
  */
@@ -27,9 +27,10 @@ export async function removeInstallation(session: Session, state: NodeState, rep
     report.status("removing files");
     const script = `${environment}
 [ ! -e ${layout.unit} ] || systemctl disable -q ${unitName}
-rm -rf ${layout.unit} ${layout.unit}.new ${layout.program} /etc/riptides ${layout.credentials} ${layout.volatile}
+[ ! -e ${layout.helperUnit} ] || systemctl disable -q ${helperUnitName}
+rm -rf ${layout.unit} ${layout.unit}.new ${layout.helperUnit} ${layout.helperUnit}.new ${layout.program} /etc/riptides ${layout.credentials} ${layout.volatile}
 systemctl daemon-reload
-systemctl reset-failed ${unitName} 2>/dev/null || true`;
+systemctl reset-failed ${unitName} ${helperUnitName} 2>/dev/null || true`;
     await expectSuccess(session, "removing the agent's files", script);
     const left = await inspect(session);
     if (left.present) {

@@ -163,6 +163,7 @@ describe("agent: life of a binding", () => {
             clock: node.clock,
             cluster: async () => node.cluster,
             kernel: node.kernel.reopen(),
+            trust: node.trust,
             vault: node.vault,
         };
         const draining = drain({ ...parts, log: jsonLog(() => undefined) });
@@ -183,6 +184,7 @@ describe("agent: life of a binding", () => {
             clock: node.clock,
             cluster: async () => node.cluster,
             kernel: node.kernel.reopen(),
+            trust: node.trust,
             vault: node.vault,
         };
         node.vault.faults.revoke = new VaultFailure("VaultSealed", { reason: "sealed" }, "server");
@@ -206,6 +208,7 @@ describe("agent: life of a binding", () => {
             clock: node.clock,
             cluster: () => Promise.reject(new Error("systemd-creds decrypt failed")),
             kernel: node.kernel.reopen(),
+            trust: node.trust,
             vault: node.vault,
             log: jsonLog(() => undefined),
         });

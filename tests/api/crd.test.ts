@@ -17,6 +17,10 @@ function structural(schema: JsonSchema, path: string): void {
     if (schema.items) {
         structural(schema.items, `${path}[]`);
     }
+    for (const junctor of [...(schema.not ? [schema.not] : []), ...(schema.not?.anyOf ?? [])]) {
+        // Within a junctor the API server takes no type, description or default.
+        assert.ok(!junctor.type && !junctor.description && junctor.default === undefined, `${path} (not)`);
+    }
     if (typeof schema.additionalProperties === "object") {
         structural(schema.additionalProperties, `${path}{}`);
     }
@@ -53,6 +57,12 @@ const published: Record<string, [Kind, unknown]> = {
     ],
 };
 
+const injection = (settings: object) => ({
+    workloadID: "a",
+    credentialSource: "b",
+    propagation: { injection: { selectors: [{ api: "openai" }], ...settings } },
+});
+
 describe("custom resource definitions", () => {
     for (const kind of Object.values(kinds) as Kind[]) {
         it(`${kind.kind} has a structural schema, columns and the published names`, () => {
@@ -81,6 +91,71 @@ describe("custom resource definitions", () => {
     }
 
     for (const [name, kind, spec] of [
+        ["injection as published", kinds.credentialBinding, injection({})],
+        [
+            "file and wire at once",
+            kinds.credentialBinding,
+            {
+                workloadID: "a",
+                credentialSource: "b",
+                propagation: { sysfs: {}, injection: { selectors: [{ a: "b" }] } },
+            },
+        ],
+        [
+            "a header of one's own without scheme",
+            kinds.credentialBinding,
+            injection({ header: "X-Api-Key", scheme: "", field: "data.token" }),
+        ],
+        [
+            "a header that only begins like one of the message's",
+            kinds.credentialBinding,
+            injection({ header: "Host-Token" }),
+        ],
+        [
+            "a signature",
+            kinds.credentialBinding,
+            injection({ sigv4: { region: "us-east-1", service: "s3", bodyLimit: 4096, accessKeyField: "id" } }),
+        ],
+        [
+            "rules",
+            kinds.credentialBinding,
+            injection({ allow: [{ methods: ["POST"], pathPrefixes: ["/v1/chat/completions"] }, { methods: ["GET"] }] }),
+        ],
+        [
+            "a service with authorities and AWS scope",
+            kinds.service,
+            { labels: {}, addresses: [{ address: "a" }], caBundle: "pem", aws: { region: "us-east-1", service: "s3" } },
+        ],
+    ] as const) {
+        it(`accepts ${name}`, () => {
+            const ajv = new Ajv({ strict: false });
+            assert.ok(ajv.validate(kind.spec as JsonSchema, spec), ajv.errorsText());
+        });
+    }
+
+    for (const [name, kind, spec] of [
+        ["injection without selectors", kinds.credentialBinding, injection({ selectors: [] })],
+        ["injection by an empty selector", kinds.credentialBinding, injection({ selectors: [{}] })],
+        ["a signature with a header", kinds.credentialBinding, injection({ sigv4: {}, header: "X" })],
+        ["a signature with a scheme", kinds.credentialBinding, injection({ sigv4: {}, scheme: "" })],
+        ["a signature with a field", kinds.credentialBinding, injection({ sigv4: {}, field: "x" })],
+        ...["Host", "content-length", "Transfer-Encoding", "CONNECTION", "Upgrade", "two words", "X:", ""].map(
+            (header) =>
+                [`the header ${header || "of no name"}`, kinds.credentialBinding, injection({ header })] as const,
+        ),
+        ["a scheme with a blank", kinds.credentialBinding, injection({ scheme: "Bearer x" })],
+        ["a region in capitals", kinds.credentialBinding, injection({ sigv4: { region: "EU" } })],
+        ["a body limit beyond the module's", kinds.credentialBinding, injection({ sigv4: { bodyLimit: 16_777_217 } })],
+        ["no rule", kinds.credentialBinding, injection({ allow: [] })],
+        ["an empty rule", kinds.credentialBinding, injection({ allow: [{}] })],
+        ["a rule of a small method", kinds.credentialBinding, injection({ allow: [{ methods: ["get"] }] })],
+        ["a rule of a relative path", kinds.credentialBinding, injection({ allow: [{ pathPrefixes: ["v1"] }] })],
+        ["a rule of a query", kinds.credentialBinding, injection({ allow: [{ pathPrefixes: ["/v1?x"] }] })],
+        [
+            "an AWS scope without service",
+            kinds.service,
+            { labels: {}, addresses: [{ address: "a" }], aws: { region: "us-east-1" } },
+        ],
         [
             "a scope with two nodes",
             kinds.workloadIdentity,

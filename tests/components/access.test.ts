@@ -202,6 +202,94 @@ describe("OpenAIAccess", function () {
         assert.equal(vault.path, "team/openai/creds/ai-agent");
     });
 
+    describe("on the wire", () => {
+        const wire = (deliver: riptides.KeyDelivery, preview = false) =>
+            record(() => program({ access: { deliver } }).access, { preview });
+        const spec = (stack: Awaited<ReturnType<typeof wire>>, kind: string) =>
+            stack.only(`kubernetes:core.riptides.io/v1alpha1:${kind}`).inputs.spec as Record<string, unknown>;
+        const services = [{ host: "api.openai.com", port: 443 }];
+
+        it("binds to its own Service, by label", async () => {
+            const stack = await wire({ wire: true });
+            const labels = { api: "openai", service: "ai-agent-openai" };
+            assert.deepEqual(spec(stack, "CredentialBinding").propagation, { injection: { selectors: [labels] } });
+            assert.deepEqual(spec(stack, "Service").labels, labels);
+        });
+
+        it("has no file, and knows in preview where the key goes and what URL a client needs", async () => {
+            for (const preview of [true, false]) {
+                const { result } = await wire({ wire: true }, preview);
+                assert.deepEqual(await valueOf(result.files), []);
+                assert.equal(await valueOf(result.path), "");
+                assert.deepEqual(await valueOf(result.injection), { services });
+                assert.equal(await valueOf(result.baseUrl), "http://api.openai.com:443/v1");
+            }
+        });
+
+        it("goes together with a file", async () => {
+            const stack = await wire({ file: true, wire: true }, true);
+            const selectors = [{ api: "openai", service: "ai-agent-openai" }];
+            assert.deepEqual(spec(stack, "CredentialBinding").propagation, { sysfs: {}, injection: { selectors } });
+            assert.deepEqual(await valueOf(stack.result.files), [{ path, type: "CREDENTIAL" }]);
+            assert.deepEqual(await valueOf(stack.result.injection), { services });
+        });
+
+        it("takes rules, header, scheme, field and authorities", async () => {
+            const allow = [{ methods: ["POST"], pathPrefixes: ["/v1/chat/completions"] }];
+            const settings = { allow, header: "X-Api-Key", scheme: "", field: "token" };
+            const stack = await wire({ wire: { ...settings, caBundle: "pem" } });
+            const { injection } = spec(stack, "CredentialBinding").propagation as { injection: object };
+            assert.deepEqual(injection, { selectors: [{ api: "openai", service: "ai-agent-openai" }], ...settings });
+            assert.equal(spec(stack, "Service").caBundle, "pem");
+            for (const kind of [kinds.service, kinds.credentialBinding]) {
+                const ajv = new Ajv({ strict: false });
+                assert.ok(
+                    ajv.validate({ ...kind.spec, additionalProperties: false }, spec(stack, kind.kind)),
+                    ajv.errorsText(),
+                );
+            }
+        });
+
+        it("waits again when the Service changes", async () => {
+            const stack = await wire({ wire: true });
+            assert.equal(stack.only("riptides:index:BindingStatus").inputs.generation, "1.1.1.1");
+        });
+
+        it("changes nothing for a key that is only a file", async () => {
+            const stack = await wire({ file: true });
+            assert.deepEqual(spec(stack, "Service").labels, { api: "openai" });
+            assert.deepEqual(spec(stack, "CredentialBinding").propagation, { sysfs: {} });
+            assert.equal(stack.only("riptides:index:BindingStatus").inputs.generation, "1.1.1");
+            assert.equal(await valueOf(stack.result.injection), undefined);
+            assert.equal(await valueOf(stack.result.baseUrl), "https://api.openai.com/v1");
+        });
+
+        it("lets the agent read Services", async () => {
+            const stack = await wire({ wire: true });
+            const { rules } = stack.only("kubernetes:rbac.authorization.k8s.io/v1:Role").inputs as {
+                rules: { resources: string[]; verbs: string[] }[];
+            };
+            const [reading] = rules.filter(({ resources }) => resources.includes("services"));
+            assert.deepEqual(reading!.verbs, ["get", "list", "watch"]);
+        });
+    });
+
+    it("checks a binding of a program's own in preview", async () => {
+        const binding = (injection: object) => () =>
+            new riptides.CredentialBinding("b", {
+                spec: {
+                    workloadID: "w",
+                    credentialSource: "s",
+                    propagation: { injection: { selectors: [{ api: "s3" }], ...injection } },
+                },
+            });
+        await record(binding({ sigv4: { region: "us-east-1", service: "s3" } }), { preview: true });
+        await assert.rejects(
+            record(binding({ sigv4: {}, scheme: "Bearer" }), { preview: true }),
+            /spec\.propagation\.injection\.sigv4: a signature takes the place .*\[InvalidProperty\]/,
+        );
+    });
+
     it("warns in preview of a process that is known by its name alone", async () => {
         const spoofable = await record(() => program({ access: { process: { name: "ai-agent" } } }), { preview: true });
         assert.ok(spoofable.warnings.some((line) => line.includes("[Spoofable]") && line.includes("process:name")));

@@ -48,6 +48,11 @@ describe("tree of a program", () => {
         assert.equal(stack.tree(), golden.trim());
     });
 
+    it("is the same for a key on the wire", async () => {
+        const stack = await record(() => program({ access: { deliver: { wire: true } } }));
+        assert.equal(stack.tree(), golden.trim());
+    });
+
     it("registers no plugin that the server knows already", async () => {
         const stack = await record(() => program({ engine: { plugin: { name: "openai-declared" } } }));
         assert.deepEqual(stack.all("riptides:openai:Plugin"), []);

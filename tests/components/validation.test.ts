@@ -61,6 +61,32 @@ const refused: [string, Change, string, string][] = [
     ["a ttl that is no duration", { access: { ttl: "soon" } }, "InvalidDuration", "ttl"],
     ["a ttl above maxTtl", { access: { ttl: "2h", maxTtl: "1h" } }, "InvalidProperty", "ttl"],
     ["a ttl of nothing", { access: { ttl: 0 } }, "InvalidProperty", "ttl"],
+    ["no delivery at all", { access: { deliver: {} } }, "PropagationUnsupported", "deliver"],
+    [
+        "a delivery that is switched off",
+        { access: { deliver: { file: false as never } } },
+        "PropagationUnsupported",
+        "deliver",
+    ],
+    ["a wire that is a word", { access: { deliver: { wire: "yes" as never } } }, "PropagationUnsupported", "deliver"],
+    [
+        "a header that frames the message",
+        { access: { deliver: { wire: { header: "Transfer-Encoding" } } } },
+        "InvalidProperty",
+        "deliver.wire.header",
+    ],
+    [
+        "an allowed path that is relative",
+        { access: { deliver: { wire: { allow: [{ pathPrefixes: ["v1/models"] }] } } } },
+        "InvalidProperty",
+        "deliver.wire.allow[0].pathPrefixes",
+    ],
+    [
+        "an allowed method in small letters",
+        { access: { deliver: { file: true, wire: { allow: [{ methods: ["get"] }] } } } },
+        "InvalidProperty",
+        "deliver.wire.allow[0].methods",
+    ],
     ["no process fact", { access: { process: {} } }, "MissingProperty", "process"],
     [
         "a relative binary path",
@@ -81,8 +107,8 @@ const refused: [string, Change, string, string][] = [
         "process.systemdUnit",
     ],
     [
-        "a way that is not there yet",
-        { access: { deliver: { wire: true } as never } },
+        "a wire that is switched off",
+        { access: { deliver: { wire: false } as never } },
         "PropagationUnsupported",
         "deliver",
     ],

@@ -1,9 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { BindingResource, Cluster, ClusterView, IdentityResource, SourceResource } from "../../agent/cluster";
+import type {
+    BindingResource,
+    Cluster,
+    ClusterView,
+    IdentityResource,
+    ServiceResource,
+    SourceResource,
+} from "../../agent/cluster";
 import { CredentialBindingStatus, DaemonSpec, DaemonStatus, RiptidesError } from "../../api";
+
+interface Kinds {
+    services: ServiceResource;
+    sources: SourceResource;
+    identities: IdentityResource;
+    bindings: BindingResource;
+}
 
 /** The custom resources, without a server. */
 export class FakeCluster implements Cluster {
+    readonly services = new Map<string, ServiceResource>();
     readonly sources = new Map<string, SourceResource>();
     readonly identities = new Map<string, IdentityResource>();
     readonly bindings = new Map<string, BindingResource>();
@@ -22,16 +37,8 @@ export class FakeCluster implements Cluster {
     }
 
     /** Creates an object or replaces its spec. */
-    apply<K extends "sources" | "identities" | "bindings">(
-        kind: K,
-        name: string,
-        spec: (K extends "sources"
-            ? SourceResource
-            : K extends "identities"
-              ? IdentityResource
-              : BindingResource)["spec"],
-    ): void {
-        const known = this[kind].get(name);
+    apply<K extends keyof Kinds>(kind: K, name: string, spec: Kinds[K]["spec"]): void {
+        const known = this[kind].get(name) as BindingResource | undefined;
         const next = {
             name,
             uid: known?.uid ?? `uid-${++this.uids}`,
@@ -43,7 +50,7 @@ export class FakeCluster implements Cluster {
         this.changed?.();
     }
 
-    remove(kind: "sources" | "identities" | "bindings", name: string): void {
+    remove(kind: keyof Kinds, name: string): void {
         this[kind].delete(name);
         this.changed?.();
     }

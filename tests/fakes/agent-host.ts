@@ -8,6 +8,7 @@ export class FakeHost implements Host {
     readonly executables = new Map<string, { inode: bigint; script?: boolean; digest?: string }>();
     readonly units = new Map<string, string>();
     readonly notified: { ready?: boolean; status?: string }[] = [];
+    kernelTls = true;
     private onChange: (() => void) | undefined;
 
     async executable(path: string): Promise<Executable | Missing> {
@@ -24,6 +25,10 @@ export class FakeHost implements Host {
     async unitCgroup(unit: string): Promise<Cgroup> {
         const path = this.units.get(unit);
         return path === undefined ? { missing: "is not known to systemd" } : { path };
+    }
+
+    async hasKernelTls(): Promise<boolean> {
+        return this.kernelTls;
     }
 
     observe(_paths: readonly string[], _units: readonly string[], onChange: () => void): void {

@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Agent } from "../../agent/agent";
 import { jsonLog } from "../../agent/log";
-import { CredentialBindingSpec, CredentialSourceSpec, Secret, WorkloadIdentitySpec } from "../../api";
+import {
+    CredentialBindingSpec,
+    CredentialSourceSpec,
+    InjectionSpec,
+    Secret,
+    ServiceSpec,
+    WorkloadIdentitySpec,
+} from "../../api";
 import { FakeClock } from "./agent-clock";
 import { FakeCluster } from "./agent-cluster";
 import { FakeHost } from "./agent-host";
 import { FakeKernel } from "./agent-kernel";
+import { FakeTrust } from "./agent-trust";
 import { FakeVault } from "./agent-vault";
 
 export const agentId = "6f1a7c1e-0d7e-4f39-9a55-0c6a1b6f2a10";
@@ -18,6 +26,7 @@ export class FakeNode {
     readonly vault = new FakeVault(this.clock);
     readonly kernel = new FakeKernel(this.clock);
     readonly host = new FakeHost();
+    readonly trust = new FakeTrust();
     cluster = new FakeCluster();
     readonly lines: string[] = [];
     agent!: Agent;
@@ -34,6 +43,7 @@ export class FakeNode {
             cluster: this.cluster,
             host: this.host,
             kernel: this.kernel.reopen(),
+            trust: this.trust,
             vault: this.vault,
             log: jsonLog((line) => this.lines.push(line)),
         });
@@ -60,6 +70,30 @@ export class FakeNode {
             selectors: [{ "process:binary:path": binary }],
         };
         this.cluster.apply("identities", workload, { ...spec, ...change });
+    }
+
+    service(name = "openai", change: Partial<ServiceSpec> = {}): void {
+        const addresses = [{ address: "api.openai.com", port: 443 }];
+        this.cluster.apply("services", name, { labels: { api: "openai" }, addresses, ...change });
+    }
+
+    /** A binding that injects into the Services with the label `api: openai`. */
+    wireBinding(
+        name = "keys",
+        injection: Partial<InjectionSpec> = {},
+        more: Partial<CredentialBindingSpec> = {},
+    ): void {
+        const propagation = { injection: { selectors: [{ api: "openai" }], ...injection } };
+        this.binding(name, { propagation, ...more });
+    }
+
+    /** Service, source, identity and binding, and an agent that has delivered on the wire. */
+    async inject(injection: Partial<InjectionSpec> = {}): Promise<void> {
+        this.service();
+        this.source();
+        this.identity();
+        this.wireBinding("keys", injection);
+        await this.start();
     }
 
     binding(name = "keys", change: Partial<CredentialBindingSpec> = {}): void {

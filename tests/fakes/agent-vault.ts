@@ -23,6 +23,10 @@ export class FakeVault implements Vault {
     faults: { login?: VaultFailure; read?: VaultFailure; revoke?: VaultFailure } = {};
     /** The read takes effect but its answer is lost, once. */
     loseNextRead = false;
+    /** More fields of the next answers' data. */
+    data: Record<string, unknown> = {};
+    /** Every content that a read gave: all must be overwritten. */
+    readonly contents: Buffer[] = [];
     /** Each request waits for this. */
     gate: Promise<void> = Promise.resolve();
     private made = 0;
@@ -69,7 +73,8 @@ export class FakeVault implements Vault {
                 this.loseNextRead = false;
                 throw new VaultFailure("VaultUnreachable", { reason: "ECONNRESET" }, "server");
             }
-            const content = Buffer.from(JSON.stringify({ api_key: found.key, subject: found.subject }));
+            const content = Buffer.from(JSON.stringify({ api_key: found.key, subject: found.subject, ...this.data }));
+            this.contents.push(content);
             return { content, leaseMs: this.leaseMs };
         });
     }

@@ -31,6 +31,7 @@ export class NodeDirectory implements Session {
         }
         this.write("/proc/1/comm", "systemd\n");
         this.write("/proc/modules", "");
+        this.write("/proc/sys/net/ipv4/tcp_available_ulp", "mptcp tls\n");
         for (const [name, body] of Object.entries(players)) {
             writeFileSync(join(this.root, "bin", name), `#!/bin/sh\n${body}\n`, { mode: 0o755 });
         }
@@ -104,7 +105,7 @@ export class NodeDirectory implements Session {
     private rewritten(script: string): string {
         return script
             .replace(
-                /(?<![\w/$}])(\/(?:usr\/lib|etc|var\/lib|run|sys|proc|lib\/modules))(?=[/\s"';)]|$)/g,
+                /(?<![\w/$}])(\/(?:usr\/(?:lib|include)|etc|var\/lib|run|sys|proc|lib\/modules))(?=[/\s"';)]|$)/g,
                 `${this.root}$1`,
             )
             .replace("PATH=", `PATH=${this.root}/bin:`)
@@ -122,7 +123,10 @@ const players: Record<string, string> = {
     dmesg: "exit 0",
     strip: "exit 0",
     gcc: "exit 0",
-    make: 'echo "make $*" >> "$NODE/log"; [ ! -e "$NODE/fail-make" ] || { cat "$NODE/fail-make" >&2; exit 2; }; cat main.c > riptides.ko',
+    modprobe: "exit 1",
+    make: `echo "make $*" >> "$NODE/log"
+[ ! -e "$NODE/fail-make" ] || { cat "$NODE/fail-make" >&2; exit 2; }
+if [ -e ../uapi ]; then cat main.c > riptides-tls; else cat main.c > riptides.ko; fi`,
     journalctl: 'cat "$NODE/journal" 2>/dev/null; exit 0',
     field: moduleField,
     modinfo: 'exec "$NODE/bin/field" "$2" "$3"',
@@ -134,23 +138,27 @@ for f in version srcversion; do "$NODE/bin/field" $f "$1" > "$NODE/sys/module/ri
     "systemd-creds": `case $1 in encrypt) ;; *) exit 2;; esac
 [ ! -e "$NODE/fail-seal" ] || { echo "no key" >&2; exit 1; }
 echo "seal $2" >> "$NODE/log"; sha256sum > "$4"`,
-    systemctl: `unit=$NODE/etc/systemd/system/riptides-agent.service
-state=$(cat "$NODE/active" 2>/dev/null || echo inactive)
-note() { echo "systemctl $1" >> "$NODE/log"; }
+    // Names of the agent's unit are left out of the log, and so are they in the names of the files that hold its state.
+    systemctl: `name= suffix=
+for word; do case $word in riptides-tls.service) name=" riptides-tls" suffix=-tls;; esac; done
+unit=$NODE/etc/systemd/system/riptides\${suffix:--agent}.service
+active=$NODE/active$suffix enabled=$NODE/enabled$suffix
+state=$(cat "$active" 2>/dev/null || echo inactive)
+note() { echo "systemctl $1$name" >> "$NODE/log"; }
 case "$*" in
 --version) echo "systemd 257 (257.9-1)";;
 "show -p StatusText --value"*) echo;;
 "show -p LoadState"*)
   if [ -e "$unit" ]; then echo LoadState=loaded; else echo LoadState=not-found; fi
-  if [ -e "$NODE/enabled" ]; then echo UnitFileState=enabled; else echo UnitFileState=; fi
+  if [ -e "$enabled" ]; then echo UnitFileState=enabled; else echo UnitFileState=; fi
   echo "ActiveState=$state";;
 show*) echo "ActiveState=$state"; echo SubState=auto-restart; echo "StatusText=$(cat "$NODE/status" 2>/dev/null)";;
 daemon-reload) note daemon-reload;;
-enable*) note enable; touch "$NODE/enabled";;
-disable*) note disable; rm -f "$NODE/enabled";;
-restart*) note restart; [ ! -e "$NODE/fail-start" ] || { echo "Job failed" >&2; echo activating > "$NODE/active"; exit 1; }; echo active > "$NODE/active";;
-stop*) note stop; echo inactive > "$NODE/active";;
-start*) note start; echo active > "$NODE/active";;
+enable*) note enable; touch "$enabled";;
+disable*) note disable; rm -f "$enabled"; case "$*" in *--now*) echo inactive > "$active";; esac;;
+restart*) note restart; [ ! -e "$NODE/fail-start$suffix" ] || { echo "Job failed" >&2; echo activating > "$active"; exit 1; }; echo active > "$active";;
+stop*) note stop; echo inactive > "$active";;
+start*) note start; echo active > "$active";;
 reset-failed*) ;;
 *) echo "unexpected: systemctl $*" >&2; exit 1;;
 esac`,
@@ -174,6 +182,8 @@ export interface FakeBundleOptions {
     agent?: string;
     module?: { version: string; source: string; signed?: boolean } | false;
     sources?: string;
+    /** Text of the TLS helper's program for the node's architecture, or of its sources. */
+    helper?: { program?: string; sources?: string };
 }
 
 /** A bundle of small files below `directory`, for nodes in directories. */
@@ -198,10 +208,23 @@ export function fakeBundle(directory: string, options: FakeBundleOptions = {}): 
             return [[kernelRelease, { ...file("riptides.ko", image), ...parseKernelModule(image)! }] as const];
         }),
     );
-    const sha256 = digest(
-        [agent, unit, node, ...sources.values(), ...modules.values()].map((part) => part.sha256).join(),
-    );
-    return { directory, agent, unit, runtime: node, sources, modules, sha256 };
+    const { program, sources: text } = options.helper ?? {};
+    const helper: Bundle["helper"] = options.helper && {
+        unit: file("riptides-tls.service", "[Unit]\n"),
+        programs: new Map(program ? [["x86_64", file("riptides-tls", program)]] : []),
+        sources: new Map(
+            text
+                ? [
+                      ["helper/main.c", file("helper.c", text)],
+                      ["uapi/riptides.h", file("riptides.h", "")],
+                  ]
+                : [],
+        ),
+    };
+    const helperParts = helper ? [helper.unit, ...helper.programs.values(), ...helper.sources.values()] : [];
+    const parts = [agent, unit, node, ...sources.values(), ...modules.values(), ...helperParts];
+    const sha256 = digest(parts.map((part) => part.sha256).join());
+    return { directory, agent, unit, runtime: node, sources, modules, ...(helper && { helper }), sha256 };
 }
 
 /** What the beginning of a module file and its `.modinfo` look like. */

@@ -66,6 +66,41 @@ describe("BindingStatus", function () {
         await until(() => kubernetes.watches === 0);
     });
 
+    it("gives the hosts of a binding that injects, and none of the counts that change by themselves", async () => {
+        const services = [{ host: "api.openai.com", port: 443 }];
+        const injection = { services, injected: 3, refused: 1, ownTls: false, lastError: "x" };
+        kubernetes.put("credentialbindings", binding({ ...ok, sysfs: undefined, injection }));
+        const { id, properties } = await harness.create(type, inputs);
+        assert.deepEqual(properties["injection"], { services });
+        assert.deepEqual(properties["files"], []);
+
+        const busy = { ...injection, injected: 4, lastInjectedAt: new Date().toISOString() };
+        kubernetes.put("credentialbindings", binding({ ...ok, sysfs: undefined, injection: busy }));
+        const seen = await harness.read(type, id, { olds: properties, inputs });
+        assert.deepEqual(seen.properties, properties);
+    });
+
+    it("tells of a warning on the wire without calling the binding bad", async () => {
+        const injection = { services: [{ host: "h", port: 443 }], injected: 0, refused: 0, ownTls: true };
+        const warned = { ...ok, reason: "OwnTls", message: "this process brings its own TLS", injection };
+        kubernetes.put("credentialbindings", binding(warned));
+        const { properties } = await harness.create(type, inputs);
+        assert.deepEqual([properties["state"], properties["reason"]], ["OK", "OwnTls"]);
+    });
+
+    it("ends with TlsHelper and its fix when the node has no helper", async () => {
+        const failed = { state: "FAILED", reason: "TlsHelper", message: "not connected", observedGeneration: 1 };
+        kubernetes.put("credentialbindings", binding(failed));
+        const error = await harness.create(type, inputs).then(
+            () => assert.fail("created"),
+            (thrown: unknown) => thrown,
+        );
+        assert.match(
+            initializationFailure(error).reasons[0]!,
+            /TlsHelper: not connected\. See `systemctl status riptides-tls`/,
+        );
+    });
+
     it("ends a lasting failure with the agent's words, keeps the resource, and the next update goes on", async () => {
         const failed = { state: "FAILED", reason: "SelectorUnresolved", message: "no /bin/x", observedGeneration: 1 };
         kubernetes.put("credentialbindings", binding(failed));

@@ -57,6 +57,25 @@ describe("provider/host-agent: bundle", () => {
         });
     }
 
+    it("has a TLS helper where its unit is, and another digest when anything of it changes", async () => {
+        const seen = new Set([(await openBundle(directory)).sha256]);
+        assert.equal((await openBundle(directory)).helper, undefined);
+        for (const [path, text] of [
+            ["riptides-tls.service", "[Unit]"],
+            ["x86_64/riptides-tls", "program"],
+            ["source/helper/main.c", "int main;"],
+            ["source/uapi/riptides.h", ""],
+            ["source/helper/main.c", "int other;"],
+        ] as const) {
+            put(`helper/${path}`, text);
+            seen.add((await openBundle(directory)).sha256);
+        }
+        assert.equal(seen.size, 6);
+        const { programs, sources } = (await openBundle(directory)).helper!;
+        assert.deepEqual([...programs.keys()], ["x86_64"]);
+        assert.deepEqual([...sources.keys()], ["helper/main.c", "uapi/riptides.h"]);
+    });
+
     it("prefers a module of moduleDir", async () => {
         put("modules/6.1.0/riptides.ko", moduleImage("1", "BUNDLE", false, "6.1.0"));
         put("given/6.1.0/riptides.ko", moduleImage("1", "GIVEN", false, "6.1.0"));
@@ -89,7 +108,7 @@ describe("provider/host-agent: bundle", () => {
             loadable: true,
             writable: true,
             free: { program: 1000 * mb, credentials: 1000 * mb },
-            build: { headers: true, make: true, compiler: true },
+            build: { headers: true, make: true, compiler: true, openssl: [3, 5] },
         };
         const reasons = async (change: Partial<NodeState>) =>
             findings({ ...suitable, ...change }, await openBundle(directory), "root").map(({ code, reason }) => [
@@ -110,7 +129,7 @@ describe("provider/host-agent: bundle", () => {
             [{ free: { program: 10 * mb, credentials: 1000 * mb } }, "NodeUnsuitable", /\/usr has 10 MB free/],
             [{ free: { program: 1000 * mb, credentials: mb } }, "NodeUnsuitable", /\/var has 1 MB free/],
             [
-                { build: { headers: false, make: true, compiler: false } },
+                { build: { headers: false, make: true, compiler: false, openssl: [0, 0] } },
                 "KernelUnsupported",
                 /lacks the headers of 6\.1\.0, gcc/,
             ],

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** A certificate authority that signs nothing: its key was never kept. */
+export const certificate = `-----BEGIN CERTIFICATE-----
+MIIBhjCCAS2gAwIBAgIUGRvEMzgXRVKuQLFz65xQS/POoPMwCgYIKoZIzj0EAwIw
+GDEWMBQGA1UEAwwNcmlwdGlkZXMgdGVzdDAgFw0yNjExMjQyMzE3MjBaGA8yMTI2
+MTAzMTIzMTcyMFowGDEWMBQGA1UEAwwNcmlwdGlkZXMgdGVzdDBZMBMGByqGSM49
+AgEGCCqGSM49AwEHA0IABCl6uPtcUFVQMxXydWfzUgBgpHbhqcF5kt4lIEEjQ+C6
++WbaPdrF9e6mkCYHsSnWKV2uS0BaohVI0La2WE9IxdijUzBRMB0GA1UdDgQWBBRR
+0gUzhieDk6QrlaUpi7KhpVms1jAfBgNVHSMEGDAWgBRR0gUzhieDk6QrlaUpi7Kh
+pVms1jAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0cAMEQCIC0fJiYmW2jn
+AS5NhznGXyBBRMrSbYy57grAaibDccXyAiBCJ9VLgZudy5zq/2+oXUYX5clHCgPW
+SyEWwUIb1maMpA==
+-----END CERTIFICATE-----
+`;
