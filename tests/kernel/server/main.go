@@ -25,7 +25,7 @@ const (
 	portDrop
 	portSilent
 	portGarbage
-	_ // openssl s_server, for what crypto/tls does not do
+	portKeyUpdate
 	portUndeclared
 )
 
@@ -94,6 +94,7 @@ func run(directory string) error {
 		{portDrop, known, now, names, nil, server.drop},
 		{portSilent, known, now, names, nil, server.hold},
 		{portGarbage, known, now, names, nil, server.garble},
+		{portKeyUpdate, known, now, names, nil, server.rekey},
 		{portUndeclared, known, now, names, nil, server.serve},
 	}
 	for _, b := range behaviours {
