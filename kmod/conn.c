@@ -58,9 +58,8 @@ static void conn_work(struct work_struct *work)
 		mutex_lock(&conn->lock);
 	}
 	if (!conn->released) {
-		if (conn->state == RIPTIDES_SO_HANDSHAKE)
-			handshake_end(conn);
-		else if (conn->state == RIPTIDES_SO_OPEN)
+		handshake_end(conn);
+		if (conn->state == RIPTIDES_SO_OPEN)
 			transmit_flush(conn);
 	}
 	conn_unlock(conn);
@@ -203,10 +202,8 @@ void conn_pass(struct conn *conn)
 	conn_wake(conn);
 }
 
-int conn_fail(struct conn *conn, enum riptides_wire_kind kind, int error)
+void conn_end(struct conn *conn, int error)
 {
-	if (conn->state == RIPTIDES_SO_FAIL)
-		return error;
 	conn->error = error;
 	WRITE_ONCE(conn->report, error);
 	conn_set_state(conn, RIPTIDES_SO_FAIL);
@@ -220,6 +217,13 @@ int conn_fail(struct conn *conn, enum riptides_wire_kind kind, int error)
 		conn->inner->shutdown(conn->app, SHUT_RDWR);
 	if (!conn->released)
 		conn_wake(conn);
+}
+
+int conn_fail(struct conn *conn, enum riptides_wire_kind kind, int error)
+{
+	if (conn->state == RIPTIDES_SO_FAIL)
+		return error;
+	conn_end(conn, error);
 	if (conn->injection)
 		injection_event_of(conn->injection, &conn->process, kind, error, 0);
 	else

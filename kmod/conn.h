@@ -148,7 +148,10 @@ void conn_classify(struct conn *conn);
 /* From here on the socket is as if we were not there, but for our memory. lock is held. */
 void conn_pass(struct conn *conn);
 
-/* Ends it with its first error, which is returned. lock is held; may sleep. */
+/* Ends it with its first error. lock is held; may sleep. */
+void conn_end(struct conn *conn, int error);
+
+/* The same with an event. Returns the error. */
 int conn_fail(struct conn *conn, enum riptides_wire_kind kind, int error);
 
 /* What a call on a failed connection returns: the first error once, then EPIPE. */

@@ -28,6 +28,8 @@
 
 #define POLL_IN_ALL	(EPOLLIN | EPOLLRDNORM | EPOLLRDBAND | EPOLLPRI)
 #define POLL_OUT_ALL	(EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND)
+#define POLL_FAILED	(EPOLLERR | EPOLLHUP | EPOLLRDHUP | EPOLLIN | EPOLLRDNORM | \
+			 EPOLLOUT | EPOLLWRNORM)
 
 static struct conn *conn_of(const struct socket *sock)
 {
@@ -82,6 +84,23 @@ static int gate_connect(struct socket *sock, struct sockaddr *address, int lengt
 	return conn->native->connect(sock, address, length, flags);
 }
 
+static __poll_t poll_open(struct conn *conn, struct file *file)
+{
+	__poll_t mask = conn->inner->poll(file, conn->app, NULL);
+
+	if (mask & EPOLLIN && !READ_ONCE(conn->got_data)) {
+		receive_tickets(conn);
+		if (conn_state(conn) == RIPTIDES_SO_FAIL)
+			return POLL_FAILED;
+		mask = conn->inner->poll(file, conn->app, NULL);
+	}
+	if (READ_ONCE(conn->got_close))
+		mask |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
+	if (READ_ONCE(conn->out.end))
+		mask &= ~POLL_OUT_ALL;
+	return mask;
+}
+
 static __poll_t gate_poll(struct file *file, struct socket *sock, struct poll_table_struct *wait)
 {
 	struct conn *conn = conn_of(sock);
@@ -94,21 +113,11 @@ static __poll_t gate_poll(struct file *file, struct socket *sock, struct poll_ta
 	case RIPTIDES_SO_PASS:
 		return conn->inner->poll(file, sock, NULL);
 	case RIPTIDES_SO_FAIL:
-		return EPOLLERR | EPOLLHUP | EPOLLRDHUP | EPOLLIN | EPOLLRDNORM |
-		       EPOLLOUT | EPOLLWRNORM;
+		return POLL_FAILED;
 	case RIPTIDES_SO_HANDSHAKE:
 		return 0;
 	case RIPTIDES_SO_OPEN:
-		mask = conn->inner->poll(file, sock, NULL);
-		if (mask & EPOLLIN && !READ_ONCE(conn->got_data)) {
-			receive_tickets(conn);
-			mask = conn->inner->poll(file, sock, NULL);
-		}
-		if (READ_ONCE(conn->got_close))
-			mask |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
-		if (READ_ONCE(conn->out.end))
-			mask &= ~POLL_OUT_ALL;
-		return mask;
+		return poll_open(conn, file);
 	default:
 		/* Whatever the server says before TLS is not for the application. */
 		mask = conn->inner->poll(file, sock, NULL);

@@ -189,11 +189,13 @@ static int make_sockets(struct conn *conn)
 	return 0;
 }
 
-static void set_owner(struct sock *sk, struct socket *owner)
+/* For filters that match packets by the owner of the file: it stays the application. */
+static void set_owner(struct conn *conn, struct socket *owner, struct file *park_file)
 {
-	write_lock_bh(&sk->sk_callback_lock);
-	sk_set_socket(sk, owner);
-	write_unlock_bh(&sk->sk_callback_lock);
+	write_lock_bh(&conn->sk->sk_callback_lock);
+	conn->handshake.park->file = park_file;
+	sk_set_socket(conn->sk, owner);
+	write_unlock_bh(&conn->sk->sk_callback_lock);
 }
 
 int handshake_start(struct conn *conn)
@@ -208,7 +210,7 @@ int handshake_start(struct conn *conn)
 	add_wait_queue(&conn->app->wq.wait, &conn->ear);
 	conn->ear_on = true;
 	lock_sock(conn->sk);
-	set_owner(conn->sk, handshake->park);
+	set_owner(conn, handshake->park, conn->app->file);
 	release_sock(conn->sk);
 	conn->away = true;
 	conn_set_state(conn, RIPTIDES_SO_HANDSHAKE);
@@ -248,7 +250,7 @@ static int give_back(struct conn *conn)
 	lock_sock(sk);
 	if (has_keys(sk) && park->ops != conn->native) {
 		conn->inner = park->ops;
-		set_owner(sk, conn->app);
+		set_owner(conn, conn->app, NULL);
 		err = 0;
 	}
 	release_sock(sk);
@@ -262,6 +264,17 @@ static int give_back(struct conn *conn)
 	return 0;
 }
 
+/* The first request leaves. */
+static void open_up(struct conn *conn)
+{
+	conn_set_state(conn, RIPTIDES_SO_OPEN);
+	if (conn->shut_read)
+		conn->inner->shutdown(conn->app, SHUT_RD);
+	if (!request_send(conn))
+		transmit_flush(conn);
+	conn_wake(conn);
+}
+
 void handshake_end(struct conn *conn)
 {
 	struct handshake *handshake = &conn->handshake;
@@ -271,27 +284,24 @@ void handshake_end(struct conn *conn)
 		return;
 	err = handshake->error;
 	cancel_delayed_work(&handshake->timer);
-	if (!err)
+	if (!err && conn->state == RIPTIDES_SO_HANDSHAKE)
 		err = give_back(conn);
 	fput(handshake->file);
 	handshake->file = NULL;
+	if (conn->state != RIPTIDES_SO_HANDSHAKE)
+		return;
 	if (err && err != -ETIMEDOUT && err != -EHOSTDOWN)
 		err = -EPROTO;
-	if (err) {
+	if (err)
 		conn_fail(conn, RIPTIDES_WIRE_HANDSHAKE, err);
-		return;
-	}
-	conn_set_state(conn, RIPTIDES_SO_OPEN);
-	if (conn->shut_read)
-		conn->inner->shutdown(conn->app, SHUT_RD);
-	if (!request_send(conn))
-		transmit_flush(conn);
-	conn_wake(conn);
+	else
+		open_up(conn);
 }
 
 void handshake_abandon(struct conn *conn)
 {
 	conn->handshake.pin = igrab(SOCK_INODE(conn->app));
+	set_owner(conn, conn->handshake.park, NULL);
 	if (conn->state != RIPTIDES_SO_FAIL)
 		kernel_sock_shutdown(conn->handshake.park, SHUT_RDWR);
 	conn_set_state(conn, RIPTIDES_SO_FAIL);

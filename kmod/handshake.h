@@ -14,8 +14,9 @@ void handshake_init(struct handshake *handshake);
 int handshake_start(struct conn *conn);
 
 /*
- * After the helper's answer: believes what it sees in the socket, gives sk back
- * and sends what waits, or fails the connection. conn->lock is held.
+ * After the helper's answer, else without effect: believes what it sees in the
+ * socket, gives sk back and sends what waits, or fails the connection.
+ * conn->lock is held.
  */
 void handshake_end(struct conn *conn);
 

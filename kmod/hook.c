@@ -75,6 +75,11 @@ static struct conn *carry(struct sock *sk, struct socket *sock)
 /* A socket may connect again after a refused connection, and to elsewhere. */
 static void arm(struct conn *conn, struct sock *sk, u16 port, bool applies)
 {
+	u8 state = conn_state(conn);
+
+	/* Anything else cannot be disconnected: gate_connect(). */
+	if (state != RIPTIDES_SO_FIRST && state != RIPTIDES_SO_PASS)
+		return;
 	conn->port = port;
 	note_destination(conn, sk);
 	WRITE_ONCE(conn->classified, !applies);

@@ -35,14 +35,13 @@ enum drained {
 	DRAINED_CLOSE,
 };
 
-static int receive_fail(struct conn *conn, int error)
+static void break_off(struct conn *conn)
 {
 	/* A writer may hold the lock until the peer reads: this ends its wait. */
 	conn->inner->shutdown(conn->app, SHUT_RDWR);
 	mutex_lock(&conn->lock);
-	conn_fail(conn, RIPTIDES_WIRE_BROKEN, error);
+	conn_fail(conn, RIPTIDES_WIRE_BROKEN, -EPROTO);
 	conn_unlock(conn);
-	return conn_take_error(conn);
 }
 
 /* Reads without waiting. The type is 0 when there is no record. */
@@ -124,8 +123,12 @@ static int drain(struct conn *conn)
 
 void receive_tickets(struct conn *conn)
 {
-	while (!READ_ONCE(conn->got_data) && drain(conn) == DRAINED_ONE)
-		;
+	int result = DRAINED_ONE;
+
+	while (result == DRAINED_ONE && !READ_ONCE(conn->got_data))
+		result = drain(conn);
+	if (result == -EPROTO)
+		break_off(conn);
 }
 
 static bool is_settled(const struct conn *conn)
@@ -163,8 +166,10 @@ static int judge_end(struct conn *conn, int result)
 		return 0;
 	/* A bad record; a stream cut short. */
 	if (result == -EBADMSG || result == -EPROTO ||
-	    (!result && !READ_ONCE(conn->shut_read)))
-		return receive_fail(conn, -EPROTO);
+	    (!result && !READ_ONCE(conn->shut_read))) {
+		break_off(conn);
+		return conn_take_error(conn);
+	}
 	return result;
 }
 
@@ -221,6 +226,9 @@ int receive(struct conn *conn, struct msghdr *message, size_t length, int flags)
 	case RIPTIDES_SO_OPEN:
 		return receive_open(conn, message, length, flags);
 	case RIPTIDES_SO_FAIL:
+		/* Ended by shutdown(): as natively, the end of the stream. */
+		if (READ_ONCE(conn->shut_read) && READ_ONCE(conn->error) == -EPIPE)
+			return 0;
 		return conn_take_error(conn);
 	default:
 		return sock_error(conn->sk);

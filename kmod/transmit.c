@@ -22,6 +22,7 @@
 #include "handshake.h"
 #include "request.h"
 #include "transmit.h"
+#include "upcall.h"
 
 #define HEAD_FIRST	4096
 #define PIECE		16384	/* bytes of a TLS record */
@@ -340,7 +341,12 @@ int transmit_shutdown(struct conn *conn, int how)
 	case RIPTIDES_SO_FAIL:
 		return -ENOTCONN;
 	case RIPTIDES_SO_HANDSHAKE:
-		conn->shut_write |= how != SHUT_RD;
+		if (how == SHUT_RDWR) {
+			/* Nobody could read the answer. */
+			conn_end(conn, -EPIPE);
+			upcall_finish(&conn->handshake, -EPIPE);
+		}
+		conn->shut_write |= how == SHUT_WR;
 		return 0;
 	case RIPTIDES_SO_OPEN:
 		if (how == SHUT_RD)

@@ -9,7 +9,7 @@ int upcall_submit(struct handshake *handshake);
 
 /*
  * Ends a pending handshake with a result and wakes the connection's worker; no
- * effect on one that has ended. Process context, no lock held.
+ * effect on one that has ended. Process context.
  */
 void upcall_finish(struct handshake *handshake, int error);
 
