@@ -53,7 +53,11 @@ static void forget(struct worker *worker, struct job *job)
 		job->previous->next = job->next;
 	else
 		worker->jobs = job->next;
-	/* Closed first: the module waits for it to take the socket back. */
+	/*
+	 * The module has the file open, too, so that closing it alone would leave
+	 * it in epoll. Before all else: the module waits for it.
+	 */
+	epoll_ctl(worker->epoll, EPOLL_CTL_DEL, job->fd, NULL);
 	close(job->fd);
 	handshake_end(&job->handshake);
 	free(job);
