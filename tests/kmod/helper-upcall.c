@@ -3,7 +3,8 @@
  * The device of kmod/helper/ in user space, for tests of everything else of the
  * helper: requests come from standard input, the socket is a connection to the
  * port of 127.0.0.1 in the low 16 bits of the request's id, a result is a line
- * "<id> <error>" among those of the log. Id 0 is a request that nobody waits for.
+ * "<id> <error>" among those of the log. Nobody waits any more for id 0, nor, once
+ * the handshake has begun, for one with ABANDONED.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,6 +17,7 @@
 #include "upcall.h"
 
 #define HELD	64
+#define ABANDONED	(1ULL << 62)
 
 /* As the module does, one more reference of each socket is held for a while. */
 static void hold(int fd)
@@ -65,5 +67,5 @@ int upcall_done(int device, uint64_t id, int error)
 {
 	(void)device;
 	dprintf(STDERR_FILENO, "%llu %d\n", (unsigned long long)id, error);
-	return 0;
+	return id & ABANDONED ? -ENOENT : 0;
 }
