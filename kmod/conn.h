@@ -132,13 +132,16 @@ static inline void conn_get(struct conn *conn)
 /* app or face is gone; the last one closes what is left. May sleep. */
 void conn_leave(struct conn *conn);
 
+/* Who sees OPEN without the lock sees `inner` of kernel TLS, too; FAIL, the error. */
 static inline u8 conn_state(const struct conn *conn)
 {
+	/* pairs with conn_set_state() */
 	return smp_load_acquire(&conn->state);
 }
 
 static inline void conn_set_state(struct conn *conn, u8 state)
 {
+	/* pairs with conn_state() */
 	smp_store_release(&conn->state, state);
 }
 

@@ -43,6 +43,7 @@ static struct handshake *handshake_of(const struct socket *face)
 
 static bool is_cut(const struct socket *face)
 {
+	/* pairs with finish() in upcall.c */
 	return smp_load_acquire(&handshake_of(face)->over);
 }
 
@@ -220,8 +221,7 @@ int handshake_start(struct conn *conn)
 		schedule_delayed_work(&handshake->timer, longest);
 		return 0;
 	}
-	handshake->error = err;
-	smp_store_release(&handshake->over, true);
+	WRITE_ONCE(handshake->over, true);
 	fput(handshake->file);
 	handshake->file = NULL;
 	return conn_fail(conn, RIPTIDES_WIRE_HANDSHAKE, err);
@@ -280,6 +280,7 @@ void handshake_end(struct conn *conn)
 	struct handshake *handshake = &conn->handshake;
 	int err;
 
+	/* pairs with finish() in upcall.c: `error` is there */
 	if (!smp_load_acquire(&handshake->over) || !handshake->file)
 		return;
 	err = handshake->error;

@@ -66,16 +66,16 @@ static int check_service(struct conn *conn)
 	return err ? conn_fail(conn, RIPTIDES_WIRE_IDENTITY, -EACCES) : 0;
 }
 
-/* S3 takes streamed bodies that the signature leaves out. */
-static bool signs_body(const struct injection *injection)
-{
-	return injection->scheme == RIPTIDES_SCHEME_SIGV4 && strcmp(injection->service, "s3");
-}
-
-/* Must the body be there before the head can leave? */
+/*
+ * Must the body be there before the head can leave? S3 takes streamed bodies
+ * that the signature leaves out.
+ */
 static bool is_held(const struct conn *conn)
 {
-	return signs_body(conn->injection) && conn->request->body != RT_HTTP_BODY_NONE;
+	const struct injection *injection = conn->injection;
+
+	return injection->scheme == RIPTIDES_SCHEME_SIGV4 && strcmp(injection->service, "s3") &&
+	       conn->request->body != RT_HTTP_BODY_NONE;
 }
 
 int request_check(struct conn *conn)
@@ -211,7 +211,7 @@ int request_send(struct conn *conn)
 	rt_http_body_begin(&conn->body, conn->request);
 	if (is_held(conn))
 		return begin_hold(conn);
-	if (signs_body(conn->injection)) {
+	if (conn->request->body == RT_HTTP_BODY_NONE) {
 		rt_sigv4_hash("", 0, empty);
 		payload = empty;
 	}

@@ -75,6 +75,7 @@ static void finish(struct handshake *handshake, int error)
 	struct conn *conn = conn_of(handshake);
 
 	handshake->error = error;
+	/* pairs with handshake_end() and is_cut() */
 	smp_store_release(&handshake->over, true);
 	conn_queue(conn, 0);
 	conn_put(conn);
