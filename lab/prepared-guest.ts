@@ -31,15 +31,15 @@ export async function overlay(disk: string, base: string, format: "raw" | "qcow2
 
 /**
  * The prepared guest of an image, booted and saved on first use; undefined with KVM, where a boot is quick, and for Linux 6.1,
- * which stays silent on its serial port once woken (seen with 6.1.0-50 on QEMU 7.2).
+ * which stays silent on its serial port once woken (seen with 6.1.0-50 on QEMU 7.2), and for the debug kernel, which is rarely started.
  */
 export async function preparedGuest(image: GuestImage): Promise<PreparedGuest | undefined> {
     const accelerator = await acceleratorArguments();
-    if (accelerator.includes("kvm") || image.kernelRelease.startsWith("6.1.")) return undefined;
+    if (accelerator.includes("kvm") || image.kernelRelease.startsWith("6.1.") || !image.initrd) return undefined;
     const { stdout: version } = await run("qemu-system-x86_64", ["--version"]);
     const name = `${basename(image.directory).replace(/-[0-9a-f]{16}$/, "")}-prepared`;
     // Saved memory is read by the very QEMU and hardware that wrote it.
-    const key = keyOf(image.directory, version, ...accelerator, ...hardware);
+    const key = keyOf(image.directory, version, String(image.memoryMb), ...accelerator, ...hardware);
     const directory = await artifact("images", name, key, (place) =>
         step(`booting the ${image.kernelRelease} guest once, to be woken from memory later`, async (note) => {
             const disk = join(place, "disk.qcow2");
