@@ -23,3 +23,9 @@ export function lessIsBetter(bench: string, unit: string, ours: readonly number[
     const ratios = ours.map((figure, index) => peer[index]! / figure);
     return { bench, ours: median(ours), peer: median(peer), ratio: median(ratios), unit };
 }
+
+/** A row of figures of which more is better, taken in turn. */
+export function moreIsBetter(bench: string, unit: string, ours: readonly number[], peer: readonly number[]): Row {
+    const ratios = ours.map((figure, index) => figure / peer[index]!);
+    return { bench, ours: median(ours), peer: median(peer), ratio: median(ratios), unit };
+}

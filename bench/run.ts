@@ -3,6 +3,7 @@
 import { messageOf } from "../api";
 import { BenchNode } from "./node";
 import type { Row } from "./row";
+import { WireNode } from "./wire-node";
 
 /** Loaded when asked for: each stands on other parts of the lab. */
 const benches: Record<string, () => { bench: () => Promise<Row[]> }> = {
@@ -11,6 +12,8 @@ const benches: Record<string, () => { bench: () => Promise<Row[]> }> = {
     "agent-rss": () => require("./agent-rss"),
     "sysfs-read": () => require("./sysfs-read"),
     engine: () => require("./engine"),
+    wire: () => require("./wire"),
+    "unbound-cost": () => require("./unbound-cost"),
 };
 
 async function main(args: string[]): Promise<void> {
@@ -28,7 +31,7 @@ async function main(args: string[]): Promise<void> {
             }
         }
     } finally {
-        await BenchNode.end();
+        await Promise.all([BenchNode.end(), WireNode.end()]);
     }
 }
 

@@ -53,4 +53,9 @@ static inline void compat_hrtimer_setup(struct hrtimer *timer,
 #endif
 }
 
+/* Before 6.5, splice() and sendfile() to a socket have an operation of their own. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+#define COMPAT_SENDPAGE
+#endif
+
 #endif

@@ -16,13 +16,17 @@
 #include <linux/module.h>
 
 #include "blob.h"
+#include "conn.h"
+#include "connections.h"
 #include "device.h"
 #include "events.h"
 #include "exe.h"
 #include "expiry.h"
 #include "files.h"
 #include "health.h"
+#include "hook.h"
 #include "store.h"
+#include "upcall.h"
 
 #define RIPTIDES_VERSION "0.1.0"
 
@@ -43,6 +47,18 @@ static int __init riptides_init(void)
 	err = health_init();
 	if (err)
 		goto fail_health;
+	err = conn_init();
+	if (err)
+		goto fail_conn;
+	err = connections_init();
+	if (err)
+		goto fail_connections;
+	err = upcall_init();
+	if (err)
+		goto fail_upcall;
+	err = hook_init();
+	if (err)
+		goto fail_hook;
 	err = device_init();
 	if (err)
 		goto fail_device;
@@ -50,6 +66,14 @@ static int __init riptides_init(void)
 	return 0;
 
 fail_device:
+	hook_exit();
+fail_hook:
+	upcall_exit();
+fail_upcall:
+	connections_exit();
+fail_connections:
+	conn_exit();
+fail_conn:
 	health_exit();
 fail_health:
 	binding_files_exit();
@@ -63,6 +87,10 @@ fail_events:
 static void __exit riptides_exit(void)
 {
 	device_exit();
+	hook_exit();
+	upcall_exit();
+	connections_exit();
+	conn_exit();
 	health_exit();
 	store_exit();
 	binding_files_exit();
@@ -78,4 +106,5 @@ module_exit(riptides_exit);
 
 MODULE_DESCRIPTION("Credentials that only the bound process can read");
 MODULE_LICENSE("GPL");
+MODULE_SOFTDEP("pre: tls");
 MODULE_VERSION(RIPTIDES_VERSION);

@@ -41,7 +41,7 @@ const licences: Step = {
 const gofmt: Step = {
     name: "gofmt",
     run: () => {
-        const listed = execFileSync("gofmt", ["-l", "engine", "lab/simulator", "bench"], {
+        const listed = execFileSync("gofmt", ["-l", "engine", "lab/simulator", "bench", "tests/kernel/server"], {
             cwd: root,
             encoding: "utf8",
         }).trim();
@@ -60,6 +60,7 @@ const steps: Step[] = [
     command("vet engine", "go", ["vet", "./..."], join(root, "engine")),
     command("vet bench", "go", ["vet", "./..."], join(root, "bench", "engine")),
     command("vet simulator", "go", ["vet", "./..."], join(root, "lab", "simulator")),
+    command("vet wire servers", "go", ["vet", "./..."], join(root, "tests", "kernel", "server")),
 ];
 if (!process.argv.includes("--without-tests")) {
     steps.push(command("unit tests", process.execPath, ["--require", "tsx/cjs", "tests/run.ts", "fast"]));

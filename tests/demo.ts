@@ -4,7 +4,9 @@ import { inspect } from "node:util";
 import { messageOf } from "../api";
 import { down, type Lab, up } from "../lab";
 import { build } from "../scripts/build";
+import { AwsSigV4 } from "./e2e/aws-sigv4";
 import { FirstLight } from "./e2e/first-light";
+import { WireInjection } from "./e2e/wire-injection";
 
 const json = process.argv.includes("--json");
 
@@ -33,7 +35,8 @@ async function main(): Promise<boolean> {
             node: `Linux ${lab.node.kernelRelease}`,
             openai: lab.simulator.adminEndpoint,
         });
-        const scenario = await FirstLight.begin(lab);
+        const running = lab;
+        const scenario = await FirstLight.begin(running);
         const steps: [string, () => Promise<unknown>][] = [
             ["1 pulumi up: state OK and the file's path", () => scenario.up()],
             ["2 the bound process reads its key and lists models", () => scenario.use()],
@@ -41,6 +44,8 @@ async function main(): Promise<boolean> {
             ["4 the bound process sees keys rotate and never a dead one", () => scenario.rotate()],
             ["5 pulumi preview tells the truth", () => scenario.change()],
             ["6 pulumi destroy leaves no live key", () => scenario.destroy()],
+            ["7 on the wire: an agent uses OpenAI and never holds the key", () => wireInjection(running)],
+            ["8 on the wire: plain requests to S3 are signed in the kernel", () => awsSigV4(running)],
         ];
         for (const [name, run] of steps) {
             step = name;
@@ -55,6 +60,31 @@ async function main(): Promise<boolean> {
             await down(lab);
         }
     }
+}
+
+/** examples/wire-injection in short: the end-to-end test has more. */
+async function wireInjection(lab: Lab) {
+    const scenario = await WireInjection.begin(lab);
+    return {
+        up: await scenario.up(),
+        used: await scenario.use(),
+        refused: await scenario.refuse(),
+        keysInItsMemory: (await scenario.memory()).keys,
+        unbound: await scenario.unbound(),
+        destroyed: await scenario.destroy(),
+    };
+}
+
+/** examples/aws-sigv4 in short. */
+async function awsSigV4(lab: Lab) {
+    const scenario = await AwsSigV4.begin(lab);
+    return {
+        up: await scenario.up(),
+        used: await scenario.use(),
+        refused: await scenario.refuse(),
+        unbound: await scenario.unbound(),
+        destroyed: await scenario.destroy(),
+    };
 }
 
 main().then(

@@ -26,7 +26,11 @@ const suites: Record<string, Suite> = {
         needsLab: false,
         run: async () => {
             const bao = await toolPath("bao");
-            return [await goTest("lab/simulator", []), await goTest("engine", ["-timeout=20m"], { BAO: bao })];
+            return [
+                await goTest("lab/simulator", []),
+                await goTest("engine", ["-timeout=20m"], { BAO: bao }),
+                await mocha(testFiles("engine"), { BAO: bao }),
+            ];
         },
     },
     e2e: { needsLab: true, run: async () => [await mocha(testFiles("e2e"), { RIPTIDES_LAB: lab })] },

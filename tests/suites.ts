@@ -74,6 +74,11 @@ export async function goTest(module: string, args: string[], env: NodeJS.Process
         } else if (event.Test && event.Action === "pass") {
             count.passed++;
             output.delete(key);
+        } else if (event.Test && event.Action === "skip") {
+            // The reason is what the test has said, without Go's own lines.
+            const said = (output.get(key) ?? []).filter((text) => !/^\s*(===|---)/.test(text));
+            console.log(`skipped ${event.Test}: ${said.join("").trim()}`);
+            output.delete(key);
         } else if (event.Action === "fail" || event.Action === "build-fail") {
             console.log((output.get(key) ?? []).join(""));
             count.failed += event.Test ? 1 : 0;

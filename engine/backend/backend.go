@@ -61,7 +61,7 @@ func newMount() *mount {
 		Paths: []*framework.Path{
 			strict(m.configPath()),
 			strict(m.rotatePath()),
-			m.roleListPath(),
+			strict(m.roleListPath()),
 			strict(m.rolePath()),
 			strict(m.credsPath()),
 			strict(m.tidyPath()),

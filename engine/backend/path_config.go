@@ -34,7 +34,7 @@ func (m *mount) configPath() *framework.Path {
 			"rotation_policy":            {Type: framework.TypeString, Default: "", Description: "Must be empty: rotation policies belong to Vault Enterprise's rotation manager."},
 			"disable_automated_rotation": {Type: framework.TypeBool, Default: false, Description: "Stop periodic rotation and keep its settings."},
 			"reconcile_period":           {Type: framework.TypeDurationSecond, Default: int(defaultReconcilePeriod / time.Second), Description: "How often accounts of this mount without a lease are looked for. 0: never."},
-			"force":                      {Type: framework.TypeBool, Default: false, Description: "On delete: delete all live accounts at OpenAI first."},
+			"force":                      {Type: framework.TypeBool, Query: true, Default: false, Description: "On delete: delete all live accounts at OpenAI first."},
 		},
 		ExistenceCheck: func(ctx context.Context, req *logical.Request, _ *framework.FieldData) (bool, error) {
 			c, err := readConfig(ctx, req.Storage)
@@ -88,7 +88,7 @@ func (m *mount) writeConfig(ctx context.Context, req *logical.Request, d *framew
 		}
 		if live > 0 {
 			return logical.ErrorResponse("organization_id cannot change while %d accounts of %s are live: they could not be deleted any more; "+
-				"revoke them first (bao lease revoke -prefix %screds/)", live, before.OrganizationID, req.MountPoint), nil
+				"revoke them first (bao lease revoke -sync -prefix %screds/)", live, before.OrganizationID, req.MountPoint), nil
 		}
 	}
 	resp := &logical.Response{}
@@ -213,7 +213,7 @@ func (m *mount) deleteConfig(ctx context.Context, req *logical.Request, d *frame
 	if live > 0 && !d.Get("force").(bool) {
 		s.end()
 		return logical.ErrorResponse("config cannot be deleted: %d accounts are live, and without it their keys could never be revoked; "+
-			"revoke them first (bao lease revoke -prefix %screds/) or delete with force=true, which deletes them at OpenAI", live, req.MountPoint), nil
+			"revoke them first (bao lease revoke -sync -prefix %screds/) or delete with force=true, which deletes them at OpenAI", live, req.MountPoint), nil
 	}
 	err = m.deleteAll(ctx, req.Storage, s)
 	resp := &logical.Response{}

@@ -26,7 +26,7 @@ func (m *mount) credsPath() *framework.Path {
 		Pattern: "creds/" + framework.GenericNameRegex("name"),
 		Fields: map[string]*framework.FieldSchema{
 			"name": {Type: framework.TypeString, Description: "Name of the role."},
-			"ttl":  {Type: framework.TypeDurationSecond, Description: "Life of the key, instead of the role's ttl; cut to the role's max_ttl."},
+			"ttl":  {Type: framework.TypeDurationSecond, Query: true, Description: "Life of the key, instead of the role's ttl; cut to the role's max_ttl."},
 		},
 		Operations: map[logical.Operation]framework.OperationHandler{
 			logical.ReadOperation: &framework.PathOperation{
@@ -55,6 +55,10 @@ func (m *mount) readCreds(ctx context.Context, req *logical.Request, d *framewor
 	}
 	if r == nil {
 		return logical.ErrorResponse("role %q does not exist", name), nil
+	}
+	asked, sent := d.GetOk("ttl")
+	if sent && asked == 0 {
+		return logical.ErrorResponse("ttl must be at least 1s; leave it out for the role's ttl"), nil
 	}
 	t := r.terms(m.System(), time.Duration(d.Get("ttl").(int))*time.Second)
 
@@ -165,9 +169,7 @@ func (m *mount) abandon(ctx context.Context, storage logical.Storage, s *session
 	if !settled {
 		var found bool
 		found, err = m.deleteByName(ctx, storage, s, a)
-		_, answered := errors.AsType[*openai.Error](cause)
-		// A request that OpenAI has answered will not have an effect later; one without an answer may.
-		settled = err == nil && (found || answered)
+		settled = err == nil && (found || openai.Final(cause))
 	}
 	if settled {
 		err = m.ledger.forget(ctx, storage, a.Ref)

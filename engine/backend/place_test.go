@@ -30,6 +30,11 @@ type storage struct {
 	logical.InmemStorage
 	mu     sync.Mutex
 	broken bool
+	// last is how many writes still succeed before it breaks, when limited.
+	last    int
+	limited bool
+	// written is told the key of every write that has succeeded.
+	written func(key string)
 }
 
 var errBroken = errors.New("barrier is sealed")
@@ -37,12 +42,23 @@ var errBroken = errors.New("barrier is sealed")
 func (s *storage) breakdown(broken bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.broken = broken
+	s.broken, s.limited = broken, false
+}
+
+// breakdownAfter breaks it once so many writes have succeeded.
+func (s *storage) breakdownAfter(writes int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last, s.limited = writes, true
 }
 
 func (s *storage) state() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.limited {
+		s.broken = s.last == 0
+		s.last = max(0, s.last-1)
+	}
 	if s.broken {
 		return errBroken
 	}
@@ -53,7 +69,13 @@ func (s *storage) Put(ctx context.Context, e *logical.StorageEntry) error {
 	if err := s.state(); err != nil {
 		return err
 	}
-	return s.InmemStorage.Put(ctx, e)
+	if err := s.InmemStorage.Put(ctx, e); err != nil {
+		return err
+	}
+	if s.written != nil {
+		s.written(e.Key)
+	}
+	return nil
 }
 
 func (s *storage) Delete(ctx context.Context, key string) error {

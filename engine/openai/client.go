@@ -102,8 +102,10 @@ func (c *Client) exchange(ctx context.Context, method, path string, body, reply 
 		}
 		content = bytes.NewReader(text)
 	}
+	// From the moment it has a connection, a request counts as sent: one that is cut off while it is being written may
+	// still arrive.
 	var sent atomic.Bool
-	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }})
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent.Store(true) }})
 	req, err := http.NewRequestWithContext(traced, method, c.endpoint+path, content)
 	if err != nil {
 		return &TransportError{Err: err}

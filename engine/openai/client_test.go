@@ -5,11 +5,15 @@ package openai
 import (
 	"context"
 	"errors"
+	"io"
+	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -52,6 +56,18 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
+func TestServerWithoutATrustedCertificateGetsNoKey(t *testing.T) {
+	var reached atomic.Bool
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Store(true) }))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	_, err := NewClient(NewLink(1), s.URL+"/v1", "org-1", canary).CreateServiceAccount(t.Context(), "p", "n")
+	if err == nil || !Unmade(err) || reached.Load() {
+		t.Errorf("error %v, server reached: %v", err, reached.Load())
+	}
+}
+
 func TestErrorsHoldNoKey(t *testing.T) {
 	answers := []http.HandlerFunc{
 		func(w http.ResponseWriter, _ *http.Request) {
@@ -67,6 +83,18 @@ func TestErrorsHoldNoKey(t *testing.T) {
 		if err == nil || strings.Contains(err.Error(), canary) || strings.Contains(c.link.LastFailure().Text, canary) {
 			t.Errorf("answer %d: %v", i, err)
 		}
+	}
+}
+
+func TestAKeyOfAnyFormIsCutOutOfAnAnswer(t *testing.T) {
+	const odd = "not-like-a-key-0123456789"
+	c := serve(t, 1, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(401)
+		w.Write([]byte(`{"error":{"message":"Incorrect API key provided: ` + odd + `"}}`))
+	})
+	c.key = odd
+	if _, err := c.Project(t.Context(), "p"); err == nil || strings.Contains(err.Error(), odd) || !strings.Contains(err.Error(), "[redacted]") {
+		t.Errorf("error %v", err)
 	}
 }
 
@@ -127,37 +155,91 @@ func TestListsThatDoNotEndAreGivenUp(t *testing.T) {
 	}
 }
 
+// stuck is a connection that takes nothing more.
+type stuck struct {
+	net.Conn
+	writing chan struct{}
+}
+
+func (s stuck) Write([]byte) (int, error) {
+	close(s.writing)
+	return s.Conn.Write(nil) // a pipe that nobody reads
+}
+
+func TestRequestCutOffWhileItIsWrittenCountsAsSent(t *testing.T) {
+	ours, theirs := net.Pipe()
+	defer theirs.Close()
+	writing := make(chan struct{})
+	link := NewLink(1)
+	link.http.Transport.(*http.Transport).DialContext = func(context.Context, string, string) (net.Conn, error) {
+		return stuck{ours, writing}, nil
+	}
+	// Headers larger than the buffer of a connection: it writes before all of them are ready.
+	c := NewClient(link, "http://127.0.0.1/v1", strings.Repeat("o", 8192), canary)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-writing
+		cancel()
+	}()
+	if _, err := c.CreateServiceAccount(ctx, "p", "n"); err == nil || Unmade(err) {
+		t.Errorf("it passes for one that was never sent: %v", err)
+	}
+}
+
+// counted gives a call that ends with each of the errors in turn, the last one for ever.
+func counted(errs ...error) (call func() error, times *int) {
+	n := 0
+	return func() error { n++; return errs[min(n, len(errs))-1] }, &n
+}
+
 func TestRetryHonoursItsLimits(t *testing.T) {
-	throttled := &Error{Status: 429, RetryAfter: 30 * time.Millisecond}
-	count := func(errs ...error) (func() error, *int) {
-		n := 0
-		return func() error { n++; return errs[min(n, len(errs))-1] }, &n
+	throttled := &Error{Status: 429, RetryAfter: 3 * time.Second}
+	for _, c := range []struct {
+		name        string
+		budget      time.Duration
+		left        time.Duration // of the request's time; 0: no limit
+		errs        []error
+		ok          bool
+		times       int
+		least, most time.Duration
+	}{
+		{"throttled twice", time.Minute, 0, []error{throttled, throttled, nil}, true, 3, 6 * time.Second, 7 * time.Second},
+		{"refused", time.Minute, 0, []error{&Error{Status: 403}}, false, 1, 0, 0},
+		{"asked to wait longer than the budget", 25 * time.Second, 0, []error{&Error{Status: 429, RetryAfter: 26 * time.Second}}, false, 1, 0, 0},
+		{"asked to wait longer than the request has", time.Minute, 10 * time.Second, []error{&Error{Status: 429, RetryAfter: 10 * time.Second}}, false, 1, 0, 0},
+		{"asked to wait as long as the request has", time.Minute, 10 * time.Second, []error{&Error{Status: 429, RetryAfter: 9 * time.Second}, nil}, true, 2, 9 * time.Second, 10 * time.Second},
+		{"failing until the request has no time", time.Minute, 3 * time.Second, []error{&Error{Status: 500}}, false, 0, 1 * time.Second, 2500 * time.Millisecond},
+		{"failing until the budget is spent", 25 * time.Second, 0, []error{&Error{Status: 500}}, false, 0, 12 * time.Second, 25 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx := t.Context()
+				if c.left > 0 {
+					bounded, cancel := context.WithTimeout(ctx, c.left)
+					defer cancel()
+					ctx = bounded
+				}
+				call, times := counted(c.errs...)
+				start := time.Now()
+				err := Retry(ctx, c.budget, call)
+				took := time.Since(start)
+				if (err == nil) != c.ok || c.times > 0 && *times != c.times || took < c.least || took > c.most {
+					t.Errorf("%v after %d calls and %s", err, *times, took)
+				}
+			})
+		})
 	}
-	call, n := count(throttled, throttled, nil)
-	if err := Retry(t.Context(), time.Minute, call); err != nil || *n != 3 {
-		t.Errorf("throttled twice: %v after %d calls", err, *n)
-	}
-	call, n = count(&Error{Status: 403})
-	if err := Retry(t.Context(), time.Minute, call); err == nil || *n != 1 {
-		t.Errorf("refused: %v after %d calls", err, *n)
-	}
-	call, n = count(&Error{Status: 429, RetryAfter: time.Hour})
-	if err := Retry(t.Context(), time.Minute, call); err == nil || *n != 1 {
-		t.Errorf("asked to wait for an hour: %v after %d calls", err, *n)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), answerMargin+300*time.Millisecond)
-	defer cancel()
-	start := time.Now()
-	call, _ = count(&Error{Status: 500})
-	if err := Retry(ctx, time.Minute, call); err == nil || time.Since(start) > time.Second {
-		t.Errorf("with little time: %v after %s", err, time.Since(start))
-	}
-	call, n = count(&Error{Status: 500})
-	if err := RetryUnmade(t.Context(), time.Minute, call); err == nil || *n != 1 {
-		t.Errorf("a creation that may have happened was repeated: %d calls", *n)
-	}
-	call, n = count(&TransportError{Err: errors.New("refused")}, throttled, nil)
-	if err := RetryUnmade(t.Context(), time.Minute, call); err != nil || *n != 3 {
-		t.Errorf("a creation that cannot have happened was not repeated: %v after %d calls", err, *n)
-	}
+}
+
+func TestCreationIsRepeatedOnlyWhenItCannotHaveHappened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		call, n := counted(&Error{Status: 500})
+		if err := RetryUnmade(t.Context(), time.Minute, call); err == nil || *n != 1 {
+			t.Errorf("one that may have happened was repeated: %d calls", *n)
+		}
+		call, n = counted(&TransportError{Err: errors.New("refused")}, &Error{Status: 429}, nil)
+		if err := RetryUnmade(t.Context(), time.Minute, call); err != nil || *n != 3 {
+			t.Errorf("one that cannot have happened was not repeated: %v after %d calls", err, *n)
+		}
+	})
 }

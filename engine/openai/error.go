@@ -64,6 +64,13 @@ func Unmade(err error) bool {
 	return false
 }
 
+// Final tells that the call can have no effect any more after its answer. An error page of something in between is no
+// such answer: behind a gateway that has lost patience, OpenAI may still be at work.
+func Final(err error) bool {
+	api, ok := errors.AsType[*Error](err)
+	return ok && api.shaped && api.Status != http.StatusRequestTimeout && api.Status != http.StatusGatewayTimeout
+}
+
 // Gone tells that OpenAI does not know the object any more. A 404 for the address itself is no such answer: a wrong
 // api_endpoint must not pass for a deletion.
 func Gone(err error) bool {

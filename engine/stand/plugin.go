@@ -13,9 +13,14 @@ import (
 
 // Plugin is a built plugin in a plugin directory.
 type Plugin struct {
-	Command string
-	SHA256  string
-	Version string
+	Command string `json:"command"`
+	SHA256  string `json:"sha256"`
+	Version string `json:"version"`
+}
+
+// Stanza declares the plugin in a server's configuration.
+func (p Plugin) Stanza(name string) string {
+	return fmt.Sprintf("plugin \"secret\" %q {\n  command   = %q\n  version   = \"v%s\"\n  sha256sum = %q\n}", name, p.Command, p.Version, p.SHA256)
 }
 
 // BuildPlugin builds the plugin of this checkout into dir. Version "" is that of the source; tags may be empty.
@@ -24,8 +29,13 @@ func BuildPlugin(dir, command, version, tags string) (Plugin, error) {
 	if !ok {
 		return Plugin{}, fmt.Errorf("the source of the engine cannot be found")
 	}
+	return BuildPluginFrom(filepath.Dir(filepath.Dir(file)), dir, command, version, tags)
+}
+
+// BuildPluginFrom is BuildPlugin for the engine in the folder source.
+func BuildPluginFrom(source, dir, command, version, tags string) (Plugin, error) {
 	out := filepath.Join(dir, command)
-	build := exec.Command(filepath.Join(filepath.Dir(filepath.Dir(file)), "build.sh"), out)
+	build := exec.Command(filepath.Join(source, "build.sh"), out)
 	build.Env = append(os.Environ(), "VERSION="+version, "GOFLAGS=-tags="+tags)
 	sum, err := build.Output()
 	if err != nil {

@@ -39,6 +39,8 @@ type ServerOptions struct {
 	Disk      bool // raft storage on disk instead of memory
 	// RequestLimit is how long a request may take at most; zero: the server's default of 90 s.
 	RequestLimit time.Duration
+	// Declared is put into its configuration as it is.
+	Declared string
 }
 
 // FindBao gives the path of bao: $BAO, else from PATH, else from where it is built for development.
@@ -113,7 +115,8 @@ api_addr         = %q
 cluster_addr     = "https://127.0.0.1:%d"
 log_level        = "trace"
 %s
-`, storage, port, cluster, limit, o.PluginDir, s.Address, cluster, extra)
+%s
+`, storage, port, cluster, limit, o.PluginDir, s.Address, cluster, extra, o.Declared)
 	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
 		return nil, err
 	}

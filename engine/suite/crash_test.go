@@ -40,7 +40,7 @@ func (p *place) during(c call, action, method, path string, body any, broken fun
 			p.Logf("the request under way: %v", err)
 		}
 	}()
-	p.until("OpenAI is asked", 10*time.Second, func() bool { return p.openai.State().Requests.By[c.counted] > before })
+	p.until("OpenAI is asked", patience, func() bool { return p.openai.State().Requests.By[c.counted] > before })
 	broken()
 	<-done
 	return r
@@ -52,7 +52,7 @@ func (p *place) duringCreds(action string, broken func()) stand.Reply {
 	accounts := len(p.openai.State().Accounts)
 	r := p.during(createAccount, action, "GET", p.mount+"/creds/agent", nil, func() {
 		if action == "slow-after" { // the call is counted a moment before it takes effect
-			p.until("the account is made", 10*time.Second, func() bool { return len(p.openai.State().Accounts) > accounts })
+			p.until("the account is made", patience, func() bool { return len(p.openai.State().Accounts) > accounts })
 		}
 		broken()
 	})
@@ -65,7 +65,7 @@ func (p *place) duringCreds(action string, broken func()) stand.Reply {
 // runsAgain waits until the server has started the plugin again.
 func (p *place) runsAgain() {
 	p.Helper()
-	p.until("the plugin runs again", 10*time.Second, func() bool { return p.try("GET", "info", nil).Status == 200 })
+	p.until("the plugin runs again", patience, func() bool { return p.try("GET", "info", nil).Status == 200 })
 }
 
 func (p *place) killPlugin() {
@@ -78,6 +78,31 @@ func (p *place) killPlugin() {
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			p.Fatal(err)
 		}
+	}
+}
+
+func (p *place) sealed() {
+	p.Helper()
+	if err := p.server.Seal(); err != nil {
+		p.Fatal(err)
+	}
+}
+
+// unsealed unseals and waits until what was asked of OpenAI before has taken effect.
+func (p *place) unsealed() {
+	p.Helper()
+	if err := p.server.Unseal(); err != nil {
+		p.Fatal(err)
+	}
+	p.quiet()
+}
+
+// oneAdminKey checks that the configured admin key is the only one there is.
+func (p *place) oneAdminKey() {
+	p.Helper()
+	admins, config := p.openai.State().AdminKeys, p.must("GET", "config", nil).Data
+	if len(admins) != 1 || admins[0].ID != config["admin_api_key_id"] {
+		p.Errorf("admin keys %+v, configured %v", admins, config["admin_api_key_id"])
 	}
 }
 
@@ -99,7 +124,7 @@ func TestPluginKilledWhileCreating(t *testing.T) {
 					p.Errorf("the read under way is answered with %d", r.Status)
 				}
 				p.runsAgain()
-				p.until("the lost account is made", 10*time.Second, func() bool { return len(p.openai.State().Accounts) == 2 })
+				p.until("the lost account is made", patience, func() bool { return len(p.openai.State().Accounts) == 2 })
 				p.oneIsPending()
 				p.tidy()
 				p.balanced()
@@ -146,10 +171,7 @@ func TestPluginKilledWhileRotatingKeepsExactlyOneAdminKey(t *testing.T) {
 				}
 				p.runsAgain()
 				p.tidy()
-				admins, config := p.openai.State().AdminKeys, p.must("GET", "config", nil).Data
-				if len(admins) != 1 || admins[0].ID != config["admin_api_key_id"] {
-					p.Errorf("admin keys %+v, configured %v", admins, config["admin_api_key_id"])
-				}
+				p.oneAdminKey()
 				if r := p.revoke(lease); r.Status != 204 {
 					p.Errorf("a lease cannot be revoked after it: %v", r.Errors)
 				}
@@ -178,18 +200,8 @@ func TestServerSealedWhileCreating(t *testing.T) {
 			alone(t, stand.ServerOptions{}, func(p *place) {
 				p.configured(nil)
 				p.creds()
-				p.duringCreds(action, func() {
-					if err := p.server.Seal(); err != nil {
-						p.Fatal(err)
-					}
-				})
-				if err := p.server.Unseal(); err != nil {
-					p.Fatal(err)
-				}
-				p.until("late creations have taken effect", 10*time.Second, func() bool {
-					return p.openai.State().Requests.By[createAccount.counted] >= 2
-				})
-				time.Sleep(2 * time.Second) // a creation whose caller is gone tells nobody when it takes effect
+				p.duringCreds(action, p.sealed)
+				p.unsealed()
 				p.tidy()
 				p.balanced()
 				p.creds()
@@ -198,6 +210,68 @@ func TestServerSealedWhileCreating(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestServerSealedWhileRevoking(t *testing.T) {
+	for _, action := range []string{"slow", "slow-after"} {
+		t.Run(action, func(t *testing.T) {
+			alone(t, stand.ServerOptions{}, func(p *place) {
+				p.configured(nil)
+				p.creds()
+				lease := p.creds().LeaseID
+				p.during(deleteAccount, action, "PUT", "sys/leases/revoke", map[string]any{"lease_id": lease, "sync": true}, p.sealed)
+				p.unsealed()
+				if r := p.revoke(lease); r.Status != 204 {
+					p.Errorf("the second revocation is answered with %d: %v", r.Status, r.Errors)
+				}
+				p.balanced()
+				p.unmounted()
+			})
+		})
+	}
+}
+
+func TestServerSealedWhileRotatingKeepsExactlyOneAdminKey(t *testing.T) {
+	for name, c := range map[string]call{"creating": createAdminKey, "checking": checkAdminKey, "deleting": deleteAdminKey} {
+		t.Run(name, func(t *testing.T) {
+			alone(t, stand.ServerOptions{}, func(p *place) {
+				p.configured(nil)
+				lease := p.creds().LeaseID
+				p.during(c, "slow-after", "POST", p.mount+"/config/rotate", nil, p.sealed)
+				p.unsealed()
+				p.tidy()
+				p.oneAdminKey()
+				if r := p.revoke(lease); r.Status != 204 {
+					p.Errorf("a lease cannot be revoked after it: %v", r.Errors)
+				}
+				p.creds()
+				p.balanced()
+				p.unmounted()
+			})
+		})
+	}
+}
+
+func TestLeaseThatEndsWhileSealedIsRevokedAfterwards(t *testing.T) {
+	alone(t, stand.ServerOptions{}, func(p *place) {
+		p.configured(nil)
+		kept := p.creds()
+		short := p.must("GET", "creds/agent?ttl=2s", nil)
+		p.remember(short)
+		p.sealed()
+		time.Sleep(3 * time.Second) // a sealed server has no event for it
+		p.unsealed()
+		p.until("the key of the lease that has ended is dead", patience, func() bool {
+			_, live := p.openai.KeyLives(short.Text("api_key"))
+			return !live
+		})
+		p.until("its lease is gone", patience, func() bool { return len(p.leases()) == 1 })
+		if r := p.revoke(kept.LeaseID); r.Status != 204 {
+			p.Errorf("the other lease cannot be revoked: %v", r.Errors)
+		}
+		p.balanced()
+		p.unmounted()
+	})
 }
 
 func TestServerKilledWhileCreating(t *testing.T) {
@@ -226,7 +300,7 @@ func TestCallerThatGoesAwayLeavesNoAccount(t *testing.T) {
 			}
 			cancel()
 		}
-		p.until("nothing is pending any more", 10*time.Second, func() bool {
+		p.until("nothing is pending any more", patience, func() bool {
 			p.tidy()
 			return p.must("GET", "info", nil).Data["live_accounts"] == 0.0 && len(p.openai.State().Accounts) == 0
 		})
@@ -242,7 +316,7 @@ func TestRequestThatRunsOutOfTimeLeavesNoAccount(t *testing.T) {
 		if r := p.tryCreds(); r.Status < 500 {
 			p.Errorf("the read is answered with %d", r.Status)
 		}
-		p.until("the late account is made", 10*time.Second, func() bool { return len(p.openai.State().Accounts) == 1 })
+		p.until("the late account is made", patience, func() bool { return len(p.openai.State().Accounts) == 1 })
 		p.tidy()
 		p.balanced()
 		p.unmounted()

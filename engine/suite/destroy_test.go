@@ -5,7 +5,6 @@ package suite
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"pulumi-riptides/lab/simulator"
 )
@@ -19,7 +18,7 @@ func TestDestroyInAnyOrderLeavesNoKey(t *testing.T) {
 	role := func(p *place) { p.must("DELETE", "roles/agent", nil) }
 	config := func(p *place) {
 		p.refused("DELETE", "config", nil, 400, "config cannot be deleted: 3 accounts are live")
-		p.refused("DELETE", "config", nil, 400, "bao lease revoke -prefix "+p.mount+"/creds/")
+		p.refused("DELETE", "config", nil, 400, "bao lease revoke -sync -prefix "+p.mount+"/creds/")
 	}
 	forced := func(p *place) { p.must("DELETE", "config?force=true", nil) }
 	revoked := func(p *place) {
@@ -192,7 +191,7 @@ func TestMovedMountWorksAndHasNoOldKeys(t *testing.T) {
 		if r.Err != nil {
 			p.Fatal(r.Err)
 		}
-		p.until("the move has ended", 20*time.Second, func() bool {
+		p.until("the move has ended", patience, func() bool {
 			s := p.server.Must("GET", "sys/remount/status/"+r.Text("migration_id"), nil)
 			info, _ := s.Data["migration_info"].(map[string]any)
 			return info["status"] == "success"

@@ -47,8 +47,8 @@ func TestTwoThousandShortLeasesEndWithoutALiveKey(t *testing.T) {
 		if peak := p.openai.State().Requests.InFlightPeak; peak > 16 {
 			p.Errorf("OpenAI had %d calls at once, the engine allows itself 16", peak)
 		}
-		p.until("all keys are dead", time.Minute, func() bool { return p.openai.State().LiveKeys == 0 })
-		p.until("all leases are gone", 20*time.Second, func() bool { return len(p.leases()) == 0 })
+		p.until("all keys are dead", 5*time.Minute, func() bool { return p.openai.State().LiveKeys == 0 })
+		p.until("all leases are gone", 5*time.Minute, func() bool { return len(p.leases()) == 0 })
 		p.balanced()
 		if live := p.must("GET", "info", nil).Data["live_accounts"]; live != 0.0 {
 			p.Errorf("the ledger still counts %v accounts", live)
@@ -96,10 +96,7 @@ func TestRotationsUnderLoadLoseNothing(t *testing.T) {
 		})
 		stop()
 		readers.Wait()
-		admins, config := p.openai.State().AdminKeys, p.must("GET", "config", nil).Data
-		if len(admins) != 1 || admins[0].ID != config["admin_api_key_id"] {
-			p.Errorf("admin keys %+v, configured %v", admins, config["admin_api_key_id"])
-		}
+		p.oneAdminKey()
 		if _, live := p.openai.KeyLives(p.openai.AdminKey); live {
 			p.Error("the first admin key is still alive")
 		}

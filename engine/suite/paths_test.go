@@ -69,6 +69,15 @@ func TestUnknownFieldsAreNamed(t *testing.T) {
 		p.refused("POST", "config", map[string]any{"orgnization_id": "x"}, 400, `unknown field "orgnization_id" on config`)
 		p.refused("GET", "creds/agent?tll=5m", nil, 400, `unknown field "tll"`)
 		p.refused("POST", "tidy", map[string]any{"dryrun": true}, 400, `unknown field "dryrun"`)
+		p.refused("POST", "config", map[string]any{"force": true}, 400, `unknown field "force" on config`)
+		p.refused("DELETE", "config?forced=true", nil, 400, `unknown field "forced" on config: it takes force`)
+		p.refused("POST", "config/rotate", map[string]any{"key": 1}, 400, `unknown field "key" on config/rotate: it takes force`)
+		p.refused("GET", "info?verbose=true", nil, 400, `unknown field "verbose" on info: it takes none`)
+		p.refused("LIST", "roles?limit=1", nil, 400, `unknown field "limit" on roles/: it takes none`)
+		p.refused("GET", "roles?list=true&limit=1", nil, 400, `unknown field "limit" on roles/`)
+		if list := p.must("GET", "roles?list=true", nil).Data["keys"].([]any); !slices.Equal(list, []any{"agent"}) {
+			p.Errorf("roles are %v", list)
+		}
 		p.unmounted()
 	})
 }
@@ -95,6 +104,13 @@ func TestTTLIsHonouredOrCutWithAWarning(t *testing.T) {
 			p.Errorf("ttl 0 and max_ttl 0 give a lease of %d s, want the mount's default", r.LeaseDuration)
 		}
 		p.refused("POST", "roles/agent", map[string]any{"ttl": "2h", "max_ttl": "1h"}, 400, "ttl cannot be greater than max_ttl")
+		p.refused("GET", "creds/agent?ttl=0", nil, 400, "ttl must be at least 1s")
+		if err := p.server.Must("POST", "sys/mounts/"+p.mount+"/tune", map[string]any{"max_lease_ttl": "10m"}).Err; err != nil {
+			p.Fatal(err)
+		}
+		if r := p.creds(); r.LeaseDuration != 600 || !strings.Contains(strings.Join(r.Warnings, ""), "was cut to the mount's maximum lease ttl of 10m0s") {
+			p.Errorf("beyond the mount's maximum: a lease of %d s, warnings %v", r.LeaseDuration, r.Warnings)
+		}
 		p.balanced()
 		p.unmounted()
 	})
@@ -107,11 +123,19 @@ func TestLeasesAreRenewedUpToMaxTTL(t *testing.T) {
 		renew := func(increment string) stand.Reply {
 			return p.server.Must("PUT", "sys/leases/renew", map[string]any{"lease_id": lease, "increment": increment})
 		}
-		if r := renew("15m"); r.Err != nil || r.LeaseDuration < 890 || r.LeaseDuration > 900 {
+		if r := renew("15m"); r.Err != nil || r.LeaseDuration <= 600 || r.LeaseDuration > 900 {
 			p.Errorf("renewal by 15m: %v, %d s", r.Err, r.LeaseDuration)
 		}
-		if r := renew("5h"); r.Err != nil || r.LeaseDuration > 1200 || r.LeaseDuration < 1190 {
+		if r := renew("5h"); r.Err != nil || r.LeaseDuration > 1200 || r.LeaseDuration <= 900 {
 			p.Errorf("renewal by 5h: %v, %d s", r.Err, r.LeaseDuration)
+		}
+		p.must("POST", "roles/agent", map[string]any{"max_ttl": "15m"})
+		if r := renew("5h"); r.Err != nil || r.LeaseDuration > 900 {
+			p.Errorf("renewal by 5h beyond a max_ttl that was lowered to 15m: %v, %d s", r.Err, r.LeaseDuration)
+		}
+		p.must("POST", "roles/agent", map[string]any{"max_ttl": "40m"})
+		if r := renew("5h"); r.Err != nil || r.LeaseDuration <= 1200 || r.LeaseDuration > 2400 {
+			p.Errorf("renewal by 5h within a max_ttl that was raised to 40m: %v, %d s", r.Err, r.LeaseDuration)
 		}
 		p.balanced()
 		p.must("DELETE", "roles/agent", nil)

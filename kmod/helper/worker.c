@@ -53,21 +53,30 @@ static void forget(struct worker *worker, struct job *job)
 		job->previous->next = job->next;
 	else
 		worker->jobs = job->next;
-	/* Closed first: the module waits for it to take the socket back. */
+	/*
+	 * The module has the file open, too, so that closing it alone would leave
+	 * it in epoll. Before all else: the module waits for it.
+	 */
+	epoll_ctl(worker->epoll, EPOLL_CTL_DEL, job->fd, NULL);
 	close(job->fd);
 	handshake_end(&job->handshake);
 	free(job);
 }
 
 /*
- * Reports and forgets; the log first, so that it is there when the process sees
- * the error. That nobody waits any more (-ENOENT) is as good as done.
+ * Tells the module, and then the log unless nobody waits any more: a handshake
+ * that its process broke off is nobody's fault.
  */
+static void report(const struct worker *worker, const struct riptides_handshake *request, int error,
+		   const char *reason)
+{
+	if (upcall_done(worker->device, request->id, error) != -ENOENT && error)
+		log_failure(request->host, error, reason);
+}
+
 static void finish(struct worker *worker, struct job *job, int error)
 {
-	if (error)
-		log_failure(job->request.host, error, job->handshake.reason);
-	upcall_done(worker->device, job->request.id, error);
+	report(worker, &job->request, error, job->handshake.reason);
 	forget(worker, job);
 }
 
@@ -87,13 +96,6 @@ static void step(struct worker *worker, struct job *job)
 	}
 }
 
-static void refuse(struct worker *worker, const struct riptides_handshake *request, int error,
-		   const char *reason)
-{
-	log_failure(request->host, error, reason);
-	upcall_done(worker->device, request->id, error);
-}
-
 static void start(struct worker *worker, const struct riptides_handshake *request, int64_t read_at)
 {
 	struct epoll_event event = { .events = EPOLLIN };
@@ -104,21 +106,22 @@ static void start(struct worker *worker, const struct riptides_handshake *reques
 	if (fd == -ENOENT)
 		return;
 	if (fd < 0) {
-		refuse(worker, request, -EHOSTDOWN, "the socket was not given");
+		report(worker, request, -EHOSTDOWN, "the socket was not given");
 		return;
 	}
 	job = calloc(1, sizeof(*job));
 	event.data.ptr = job;
 	if (!job || fcntl(fd, F_SETFL, O_NONBLOCK) ||
 	    epoll_ctl(worker->epoll, EPOLL_CTL_ADD, fd, &event)) {
-		refuse(worker, request, -EHOSTDOWN, "out of memory or descriptors");
+		report(worker, request, -EHOSTDOWN, "out of memory or descriptors");
 		close(fd);
 		free(job);
 		return;
 	}
 	job->request = *request;
 	job->fd = fd;
-	job->deadline = read_at + request->deadline_ms;
+	/* A little before the module gives up by itself: then the log has it, too. */
+	job->deadline = read_at + request->deadline_ms - request->deadline_ms / 16;
 	job->next = worker->jobs;
 	if (job->next)
 		job->next->previous = job;

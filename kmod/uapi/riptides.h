@@ -382,7 +382,7 @@ struct riptides_handshake_result {
 
 /*
  * getsockopt() on a socket that the module carries, for the process that owns
- * it; ENOPROTOOPT on any other.
+ * it; EOPNOTSUPP on any other.
  */
 #define SOL_RIPTIDES		0x5274
 #define RIPTIDES_SO_STATE	1

@@ -27,7 +27,7 @@ type Arrival struct {
 	Headers []string `json:"headers"`
 	// Authorizations counts the Authorization fields: one is right.
 	Authorizations int `json:"authorizations"`
-	// KeyID is the id of the OpenAI key that was sent, when it is a live one.
+	// KeyID is the id of the live OpenAI key that was sent, or the access key that has signed right.
 	KeyID string `json:"key_id,omitempty"`
 	// Signature is "verified", or why not; empty where none is asked for.
 	Signature string `json:"signature,omitempty"`

@@ -24,6 +24,8 @@ export interface UnloadReport {
 
 const buildTimeout = Duration.seconds(900);
 const drainTimeout = Duration.seconds(300);
+// HTTP clients close connections that they do not use after seconds to half a minute.
+const connectionsTimeout = Duration.seconds(30);
 
 /** Puts the module for the running kernel into its place: the prebuilt one, or one built there from the sources. */
 export async function provide(
@@ -133,7 +135,8 @@ exit 1`;
 
 /**
  * Stops the agent, revokes the keys that the kernel holds, stops the TLS helper, and takes the module out. If the keys cannot be revoked, the
- * agent is started again and everything is as before.
+ * agent is started again and everything is as before. If connections hold the module, agent and helper are started again,
+ * and keys made anew.
  * @throws RiptidesError `NodeCommand`
  */
 export async function unload(session: Session, state: NodeState, report: UnloadReport): Promise<void> {
@@ -156,10 +159,40 @@ export async function unload(session: Session, state: NodeState, report: UnloadR
         await expectSuccess(session, "stopping the TLS helper", `${environment}; systemctl stop ${helperUnitName}`);
     }
     if (state.loaded) {
-        await expectSuccess(
-            session,
-            "unloading the kernel module",
-            `${environment}; [ ! -d /sys/module/${moduleName} ] || rmmod ${moduleName}`,
-        );
+        await removeModule(session, state, report);
     }
+}
+
+// A connection of a bound process to a declared port holds the module as long as the process keeps it open.
+async function removeModule(session: Session, state: NodeState, report: UnloadReport): Promise<void> {
+    const once = `${environment}; [ ! -d /sys/module/${moduleName} ] || rmmod ${moduleName}`;
+    if ((await session.run(once)).code === 0) {
+        return;
+    }
+    report.status("waiting for connections of bound processes to be closed");
+    const script = `${environment}
+i=0
+while [ -d /sys/module/${moduleName} ]; do
+    rmmod ${moduleName} 2>/dev/null && exit 0
+    i=$((i + 1))
+    [ $i -lt ${connectionsTimeout.wholeSeconds} ] || break
+    sleep 1
+done
+rmmod ${moduleName} && exit 0
+sed -n 's/^pid=\\([0-9]*\\) comm=\\([^ ]*\\) .*/\\2 (\\1)/p' ${layout.connections} | sort -u | head -n 10
+exit 1`;
+    const { code, stdout, stderr } = await session.run(script);
+    if (code === 0) {
+        return;
+    }
+    const units = [helperUnitName, unitName].filter((_, i) => [state.helper, state.unit][i]!.loaded);
+    await session.run([environment, ...units.map((unit) => `systemctl start --no-block ${unit}`)].join("\n"));
+    const holders = stdout.trim().split("\n").filter(Boolean);
+    throw new RiptidesError("NodeCommand", {
+        reason:
+            holders.length > 0
+                ? `the kernel module stays on ${session.node}: connections are held open by ${sanitise(holders.join(", "))}`
+                : `unloading the kernel module on ${session.node} failed: ${sanitise(stderr)}`,
+        ...(holders.length > 0 && { fix: "Stop or restart these processes, then run again." }),
+    });
 }

@@ -18,6 +18,8 @@ export const layout = {
     identity: "/var/lib/riptides/identity.cred",
     cluster: "/var/lib/riptides/cluster.cred",
     volatile: "/run/riptides",
+    /** Of the module: a line for each connection it carries. */
+    connections: "/proc/riptides/connections",
 } as const;
 
 /** Name of the agent's systemd unit. */

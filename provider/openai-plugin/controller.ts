@@ -50,6 +50,8 @@ export class Plugin extends TableResource<typeof pluginTable> {
             const left = (await catalog.mounts(undefined)).filter((mount) => mount.runningVersion === old);
             if (left.length > 0) {
                 context.log("warning", `${old} stays registered: ${paths(left)} still run it and are not among mounts`);
+            } else if ((await catalog.entry(old))?.declarative) {
+                context.log("warning", `${old} stays registered: the server's configuration file declares it by now`);
             } else {
                 await catalog.deregister(old);
             }

@@ -134,7 +134,14 @@ if [ -e ../uapi ]; then cat main.c > riptides-tls; else cat main.c > riptides.ko
 [ ! -e "$NODE/fail-insmod" ] || { cat "$NODE/fail-insmod" >&2; exit 1; }
 mkdir "$NODE/sys/module/riptides" || exit 1
 for f in version srcversion; do "$NODE/bin/field" $f "$1" > "$NODE/sys/module/riptides/$f"; done`,
-    rmmod: 'echo rmmod >> "$NODE/log"; rm -r "$NODE/sys/module/riptides"',
+    // With a file hold-module, as long as the number in it is above 0.
+    rmmod: `echo rmmod >> "$NODE/log"
+held=$(cat "$NODE/hold-module" 2>/dev/null || echo 0)
+if [ "$held" -gt 0 ]; then
+    echo $((held - 1)) > "$NODE/hold-module"; echo "rmmod: ERROR: Module riptides is in use" >&2; exit 1
+fi
+rm -r "$NODE/sys/module/riptides"`,
+    sleep: "exit 0",
     "systemd-creds": `case $1 in encrypt) ;; *) exit 2;; esac
 [ ! -e "$NODE/fail-seal" ] || { echo "no key" >&2; exit 1; }
 echo "seal $2" >> "$NODE/log"; sha256sum > "$4"`,

@@ -52,11 +52,13 @@ describe("kernel module: injections and secrets", function () {
     });
     after(() => machine.stop());
 
-    /** The answer to the last of the frames, in an open conversation. */
-    const answerTo = async (...frames: Buffer[]) => {
-        const steps = [{ do: "open" as const }, hello(), { do: "read" as const }, ...frames.map(write)];
-        return (await machine.device(...steps)).at(-1)!.text;
+    /** The answers to frames in one open conversation. */
+    const answersTo = async (...frames: Buffer[]) => {
+        const opening = [{ do: "open" as const }, hello(), { do: "read" as const }];
+        const answers = await machine.device(...opening, ...frames.map(write));
+        return answers.slice(opening.length).map(({ text }) => text);
     };
+    const answerTo = async (...frames: Buffer[]) => (await answersTo(...frames)).at(-1)!;
     const stats = async (): Promise<KernelStats> => {
         const [, answer] = await machine.session(write(encodeStatsGet(9n)), { do: "read" });
         assert.equal(answer!.message?.kind, "stats");
@@ -135,11 +137,10 @@ describe("kernel module: injections and secrets", function () {
         ["an injection for a binding that is not staged", "ENOENT", () => encodeInjection(2n, keyOf("other"), header)],
     ];
     it("refuses injections that could mislead a request or the TLS helper", async () => {
-        const answers: Record<string, string> = {};
-        for (const [name, , frame] of refused) {
-            answers[name] = await answerTo(...staged(onWire, 1), frame());
-        }
-        assert.deepEqual(answers, Object.fromEntries(refused.map(([name, errno]) => [name, errno])));
+        const frames = refused.flatMap(([, , frame]) => [...staged(onWire, 1), frame()]);
+        const answers = await answersTo(...frames);
+        const last = refused.map(([name], index) => [name, answers[index * 3 + 2]]);
+        assert.deepEqual(Object.fromEntries(last), Object.fromEntries(refused.map(([name, errno]) => [name, errno])));
     });
 
     it("takes names, addresses and schemes that can be sent", async () => {
@@ -150,9 +151,9 @@ describe("kernel module: injections and secrets", function () {
             named("x-api-key"),
             { ...rule("/v1/chat/completions", "POST"), host: "a-b.c" },
         ];
-        for (const injection of taken) {
-            const answer = await answerTo(...staged(onWire, 1), encodeInjection(2n, key, injection));
-            assert.match(answer, /^\d+$/, JSON.stringify(injection));
+        const frames = taken.flatMap((injection) => [...staged(onWire, 1), encodeInjection(2n, key, injection)]);
+        for (const answer of await answersTo(...frames)) {
+            assert.match(answer, /^\d+$/);
         }
     });
 
@@ -202,20 +203,18 @@ describe("kernel module: injections and secrets", function () {
             change(frame);
             return frame;
         };
-        const answers = [
-            await answerTo(patched((frame) => frame.writeUInt8(10, at.bytes))),
-            await answerTo(patched((frame) => frame.writeUInt8(0, at.bytes + 2))),
-            await answerTo(patched((frame) => frame.writeUInt32LE(3, at.lengths))),
-            await answerTo(patched((frame) => frame.writeUInt32LE(0xffff_fff0, at.lengths + 12))),
-            await answerTo(
-                patched((frame) => {
-                    frame.writeUInt32LE(0, at.lengths);
-                    frame.writeUInt32LE(14, at.lengths + 4);
-                }),
-            ),
-            await answerTo(secret(Date.now() - 1_000)),
-            await answerTo(secret(Number.MAX_SAFE_INTEGER)),
-        ];
+        const answers = await answersTo(
+            patched((frame) => frame.writeUInt8(10, at.bytes)),
+            patched((frame) => frame.writeUInt8(0, at.bytes + 2)),
+            patched((frame) => frame.writeUInt32LE(3, at.lengths)),
+            patched((frame) => frame.writeUInt32LE(0xffff_fff0, at.lengths + 12)),
+            patched((frame) => {
+                frame.writeUInt32LE(0, at.lengths);
+                frame.writeUInt32LE(14, at.lengths + 4);
+            }),
+            secret(Date.now() - 60_000),
+            secret(Number.MAX_SAFE_INTEGER),
+        );
         const refused = ["EINVAL", "EINVAL", "EMSGSIZE", "EMSGSIZE", "EINVAL", "EKEYEXPIRED", "EINVAL"];
         assert.deepEqual(answers, refused);
     });

@@ -19,7 +19,7 @@ import { type Guest, kernelGuest } from "./guest";
 
 const helpers = join(__dirname, "helpers");
 const kmod = join(__dirname, "../../kmod");
-const place = "/usr/local/lib/riptides-kernel-test";
+export const place = "/usr/local/lib/riptides-kernel-test";
 
 export const act = `${place}/act`;
 export const exespoof = `${place}/exespoof`;
@@ -52,9 +52,10 @@ export class Machine {
 
     private constructor(readonly guest: Guest) {}
 
-    static async start(): Promise<Machine> {
+    /** `programs`: more of helpers/ to be placed. */
+    static async start(programs: readonly string[] = []): Promise<Machine> {
         const machine = new Machine(await kernelGuest());
-        await machine.placePrograms();
+        await machine.placePrograms(["act", "device", "fuzz", "exespoof", "storm", ...programs]);
         // An agent of an earlier suite would hold the device.
         await machine.guest.exec("systemctl stop riptides-agent.service");
         await machine.setClock();
@@ -156,11 +157,11 @@ export class Machine {
         return Buffer.from((await this.sh(`sha256sum ${path}`)).slice(0, 64), "hex");
     }
 
-    private async placePrograms(): Promise<void> {
+    private async placePrograms(programs: readonly string[]): Promise<void> {
         const built = mkdtempSync(join(tmpdir(), "riptides-kernel-test-"));
         try {
             await this.sh(`mkdir -p ${place}`);
-            for (const name of ["act", "device", "fuzz", "exespoof", "storm"]) {
+            for (const name of programs) {
                 const plain = name === "exespoof" ? ["-no-pie", "-fno-stack-protector", "-fcf-protection=none"] : [];
                 const out = join(built, name);
                 const source = join(helpers, `${name}.c`);
@@ -218,7 +219,7 @@ export function table(generation: bigint, bindings: Record<string, KernelFacts |
     ];
 }
 
-function quote(text: string): string {
+export function quote(text: string): string {
     return `'${text.replaceAll("'", "'\\''")}'`;
 }
 

@@ -3,16 +3,32 @@
  * The device of kmod/helper/ in user space, for tests of everything else of the
  * helper: requests come from standard input, the socket is a connection to the
  * port of 127.0.0.1 in the low 16 bits of the request's id, a result is a line
- * "<id> <error>" among those of the log. Id 0 is a request that nobody waits for.
+ * "<id> <error>" among those of the log. Nobody waits any more for id 0, nor, once
+ * the handshake has begun, for one with ABANDONED.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "upcall.h"
+
+#define HELD	64
+#define ABANDONED	(1ULL << 62)
+
+/* As the module does, one more reference of each socket is held for a while. */
+static void hold(int fd)
+{
+	static _Atomic unsigned int count;
+	static _Atomic int held[HELD];
+	int before = atomic_exchange(&held[count++ % HELD], dup(fd));
+
+	if (before > 0)
+		close(before);
+}
 
 int upcall_open(void)
 {
@@ -41,12 +57,15 @@ int upcall_accept(int device, uint64_t id)
 		close(fd);
 		fd = -1;
 	}
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	hold(fd);
+	return fd;
 }
 
 int upcall_done(int device, uint64_t id, int error)
 {
 	(void)device;
 	dprintf(STDERR_FILENO, "%llu %d\n", (unsigned long long)id, error);
-	return 0;
+	return id & ABANDONED ? -ENOENT : 0;
 }

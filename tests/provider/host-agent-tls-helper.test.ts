@@ -204,6 +204,30 @@ describe("provider/host-agent: the TLS helper", () => {
         assert.deepEqual(node.files(), []);
     });
 
+    it("and the module are removed once a bound process has closed its connections", async () => {
+        await up();
+        node.write("hold-module", "3");
+        await destroy();
+        assert.deepEqual(node.files(), []);
+    });
+
+    it("and the agent run again when connections hold the module, and the error names who has them", async () => {
+        await up();
+        node.write("hold-module", "1000");
+        node.write(
+            "/proc/riptides/connections",
+            "pid=41 comm=ai-agent workload=- binding=- host=- peer=[::1]:443 state=pass\npid=41 comm=ai-agent workload=- \npid=7 comm=python3 workload=- \n",
+        );
+        await assert.rejects(
+            destroy(),
+            /the kernel module stays on gpu-1 \(test\): connections are held open by ai-agent \(41\), python3 \(7\)\. Stop or restart these/,
+        );
+        assert.equal(await condition(), "running");
+        node.write("hold-module", "0");
+        await destroy();
+        assert.deepEqual(node.files(), []);
+    });
+
     it("is removed with everything else", async () => {
         await up();
         await destroy();

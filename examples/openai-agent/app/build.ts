@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes one executable of the AI agent: the program inside a copy of this Node, so that /usr/local/bin/ai-agent is what
+// Makes one executable of a workload: the program inside a copy of this Node, so that /usr/local/bin/ai-agent is what
 // the kernel sees as the executable, and no other script run by a shared `node` passes for it.
 import { execFile } from "node:child_process";
 import { chmod, copyFile, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
@@ -17,14 +17,17 @@ const run = promisify(execFile);
 // A process of its own: loaded as a library, postject makes every unhandled rejection of this process end it.
 const postject = require.resolve("postject/dist/cli.js");
 
-/** Builds the executable at `output` and gives its absolute path. It holds no key and no configuration. */
-export async function buildWorkload(output: string): Promise<string> {
+/**
+ * Builds the executable at `output` and gives its absolute path. It holds no key and no configuration.
+ * @param source the program's entry
+ */
+export async function buildWorkload(output: string, source = join(__dirname, "ai-agent.ts")): Promise<string> {
     const target = resolve(output);
-    const work = await mkdtemp(join(tmpdir(), "ai-agent-"));
+    const work = await mkdtemp(join(tmpdir(), "workload-"));
     try {
-        const program = join(work, "ai-agent.js");
+        const program = join(work, "workload.js");
         await build({
-            entryPoints: [join(__dirname, "ai-agent.ts")],
+            entryPoints: [source],
             outfile: program,
             bundle: true,
             platform: "node",
@@ -33,11 +36,11 @@ export async function buildWorkload(output: string): Promise<string> {
             minify: true,
             logLevel: "error",
         });
-        const blob = join(work, "ai-agent.blob");
+        const blob = join(work, "workload.blob");
         const config = join(work, "sea.json");
         await writeFile(config, JSON.stringify({ main: program, output: blob, disableExperimentalSEAWarning: true }));
         await run(process.execPath, ["--experimental-sea-config", config]);
-        const executable = join(work, "ai-agent");
+        const executable = join(work, "workload");
         await copyFile(process.execPath, executable);
         await chmod(executable, 0o755);
         await run(process.execPath, [postject, executable, blobName, blob, "--sentinel-fuse", fuse]);

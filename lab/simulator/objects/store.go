@@ -108,14 +108,14 @@ func Serves(host string) bool {
 
 // Serve answers a request and tells how it was signed.
 func (s *Store) Serve(w http.ResponseWriter, r *http.Request, arrival *simulator.Arrival) {
-	arrival.Signature, arrival.Payload = s.answer(w, r, arrival.Path)
+	arrival.KeyID, arrival.Signature, arrival.Payload = s.answer(w, r, arrival.Path)
 }
 
-func (s *Store) answer(w http.ResponseWriter, r *http.Request, path string) (signature, payload string) {
+func (s *Store) answer(w http.ResponseWriter, r *http.Request, path string) (accessKey, signature, payload string) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, objectMax))
 	if err != nil {
 		writeObjectError(w, http.StatusBadRequest, "EntityTooLarge", "the body ends early or has more than 4 MiB")
-		return "the body could not be read", ""
+		return "", "the body could not be read", ""
 	}
 	region, _ := regionOf(r.Host)
 	said, err := verifySignature(r, body, s.find, time.Now())
@@ -128,14 +128,14 @@ func (s *Store) answer(w http.ResponseWriter, r *http.Request, path string) (sig
 	if err != nil {
 		code, reason := reasonOf(err)
 		writeObjectError(w, http.StatusForbidden, code, reason)
-		return code + ": " + reason, ""
+		return "", code + ": " + reason, ""
 	}
 	payload = "hashed"
 	if r.Header.Get("X-Amz-Content-Sha256") == unsignedPayload {
 		payload = "unsigned"
 	}
 	s.store(w, r.Method, path, body)
-	return "verified", payload
+	return said.accessKey, "verified", payload
 }
 
 func (s *Store) store(w http.ResponseWriter, method, path string, body []byte) {

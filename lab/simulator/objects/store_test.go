@@ -92,7 +92,7 @@ func TestObjectsAreStoredForSignedRequestsOnly(t *testing.T) {
 		t.Fatalf("%d arrivals, want 4: %+v", len(list), list)
 	}
 	first := list[0]
-	if first.Method != "PUT" || first.Path != "/bucket/a%20key" || first.Signature != "verified" || first.Payload != "unsigned" || first.Authorizations != 1 ||
+	if first.Method != "PUT" || first.Path != "/bucket/a%20key" || first.Signature != "verified" || first.KeyID != "AKIDCANARY" || first.Payload != "unsigned" || first.Authorizations != 1 ||
 		strings.Join(first.Headers, " ") != "authorization x-amz-content-sha256 x-amz-date x-amz-security-token" {
 		t.Errorf("first arrival is %+v", first)
 	}

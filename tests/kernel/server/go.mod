@@ -1,0 +1,3 @@
+module pulumi-riptides/tests/kernel/server
+
+go 1.26
