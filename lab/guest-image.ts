@@ -37,6 +37,9 @@ export interface GuestImage {
     initrd?: string;
     kernelRelease: string;
     memoryMb: number;
+    bootLimitMs: number;
+    /** Added to the kernel's command line. */
+    kernelArguments?: string;
 }
 
 const guestSources = join(repository, "lab", "guest");
@@ -46,10 +49,21 @@ export async function guestImage(guest: GuestName): Promise<GuestImage> {
     return guest === "debug" ? debugImage() : debianImage(guest);
 }
 
-/** The disk of Debian 13 with another kernel. What watches the memory needs much of it. */
+/**
+ * The disk of Debian 13 with another kernel. What watches the memory needs much of it; under emulation, it is too slow for
+ * the time limits of the firmware's interrupt tables and of systemd.
+ */
 async function debugImage(): Promise<GuestImage> {
     const [{ directory, disk }, { image, release }] = [await debianImage("trixie"), await debugKernel()];
-    return { directory, disk, kernel: image, kernelRelease: release, memoryMb: 4096 };
+    return {
+        directory,
+        disk,
+        kernel: image,
+        kernelRelease: release,
+        memoryMb: 4096,
+        bootLimitMs: 3_600_000,
+        kernelArguments: "pci=noacpi systemd.default_timeout_start_sec=3600",
+    };
 }
 
 async function debianImage(guest: Exclude<GuestName, "debug">): Promise<GuestImage> {
@@ -87,5 +101,6 @@ async function debianImage(guest: Exclude<GuestName, "debug">): Promise<GuestIma
         initrd: join(directory, "initrd"),
         kernelRelease: readFileSync(join(directory, "kernel-release"), "utf8"),
         memoryMb: 1536,
+        bootLimitMs: 600_000,
     };
 }

@@ -52,7 +52,7 @@ export class Machine {
             ...hardware,
             ...["-m", String(image.memoryMb), "-kernel", image.kernel],
             ...(image.initrd ? ["-initrd", image.initrd] : []),
-            ...["-append", [append, options.kernelArguments].filter(Boolean).join(" ")],
+            ...["-append", [append, image.kernelArguments, options.kernelArguments].filter(Boolean).join(" ")],
             ...["-drive", `file=${options.disk},if=virtio,format=qcow2,cache=unsafe`],
             ...["-netdev", `user,id=net${forward}`],
             ...["-chardev", `file,id=console,path=${serial},append=on`, "-serial", "chardev:console"],

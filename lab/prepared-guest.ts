@@ -11,7 +11,6 @@ import { stop, type RunningPart } from "./part";
 import { size, step } from "./progress";
 import { setTimeout as pause } from "node:timers/promises";
 
-const bootLimitMs = 600_000;
 const saveLimitMs = 120_000;
 
 /** A guest that has booted and waits for its identity, on disk: waking it takes seconds where a boot without KVM takes a minute. */
@@ -47,7 +46,7 @@ export async function preparedGuest(image: GuestImage): Promise<PreparedGuest | 
             let part: RunningPart | undefined;
             try {
                 const machine = await Machine.power({ directory: place, image, disk }, (running) => (part = running));
-                await machine.identity.says("waiting", bootLimitMs);
+                await machine.identity.says("waiting", image.bootLimitMs);
                 await save(machine, join(place, "memory"));
                 machine.release();
             } finally {
