@@ -39,20 +39,50 @@ export interface WireOrder {
 
 const property = "spec.propagation.injection";
 
+/** Services by label: a thousand bindings need not look at a thousand Services each. */
+export class ServiceIndex {
+    private readonly byLabel = new Map<string, ServiceResource[]>();
+
+    constructor(services: Iterable<ServiceResource>) {
+        for (const service of [...services].sort((a, b) => (a.name < b.name ? -1 : 1))) {
+            for (const label of Object.entries(service.spec.labels)) {
+                const key = JSON.stringify(label);
+                const known = this.byLabel.get(key) ?? [];
+                this.byLabel.set(key, known);
+                known.push(service);
+            }
+        }
+    }
+
+    /** Those that one of the selectors matches, by name. */
+    matching(selectors: InjectionSpec["selectors"]): ServiceResource[] {
+        const found = selectors.flatMap((selector) => this.candidates(selector));
+        const sound = found.filter(({ spec }) => labelsMatch(spec.labels, selectors));
+        return [...new Set(sound)].sort((a, b) => (a.name < b.name ? -1 : 1));
+    }
+
+    /** Those with the rarest of a selector's labels. */
+    private candidates(selector: InjectionSpec["selectors"][number]): ServiceResource[] {
+        const byKey = Object.entries(selector).map(([key, value]) =>
+            [value].flat().flatMap((one) => this.byLabel.get(JSON.stringify([key, String(one)])) ?? []),
+        );
+        return byKey.reduce((rarest, next) => (next.length < rarest.length ? next : rarest), byKey[0] ?? []);
+    }
+}
+
 /**
  * Which hosts a binding injects into, and what. Pure. What is wrong with one Service or address leaves that one out.
  * @throws RiptidesError when nothing is left, or when the binding itself is wrong
  */
-export function planWire(spec: InjectionSpec, services: Iterable<ServiceResource>): WireOrder {
+export function planWire(spec: InjectionSpec, services: ServiceIndex): WireOrder {
     checkInjection(spec, property);
-    const matching = [...services].filter((service) => labelsMatch(service.spec.labels, spec.selectors));
+    const matching = services.matching(spec.selectors);
     if (matching.length === 0) {
         throw new RiptidesError("ServiceMissing", {
             property: `${property}.selectors`,
             reason: `there is no Service with labels ${JSON.stringify(spec.selectors)}`,
         });
     }
-    matching.sort((a, b) => (a.name < b.name ? -1 : 1));
     const rules = injectionRules(spec.allow, `${property}.allow`);
     const places = new Map<string, { service: string; injection: KernelInjection }>();
     const trust = new Map<string, TrustStore>();

@@ -16,7 +16,7 @@ import {
 import { BindingKey, kernelLimits } from "../api/kernel-message";
 import type { BindingResource, ClusterView, IdentityResource } from "./cluster";
 import type { Alternative } from "./facts";
-import { planWire, WireOrder } from "./injection-plan";
+import { planWire, ServiceIndex, WireOrder } from "./injection-plan";
 import type { VaultServer } from "./vault";
 
 /** A binding that this node has to serve. */
@@ -85,6 +85,7 @@ export function plan(view: ClusterView, trustDomain: string, daemonWorkloadId: s
             byWorkload.set(identity.spec.workloadID, [identity]);
         }
     }
+    const services = new ServiceIndex(view.services.values());
     const result: Plan = { orders: [], rejections: [], foreign: [] };
     for (const binding of view.bindings.values()) {
         const { name, generation, spec } = binding;
@@ -96,7 +97,7 @@ export function plan(view: ClusterView, trustDomain: string, daemonWorkloadId: s
             continue;
         }
         try {
-            result.orders.push(order(view, binding, own, trustDomain));
+            result.orders.push(order(view, services, binding, own, trustDomain));
         } catch (error) {
             const failure =
                 error instanceof RiptidesError ? error : new RiptidesError("Internal", { reason: messageOf(error) });
@@ -107,7 +108,13 @@ export function plan(view: ClusterView, trustDomain: string, daemonWorkloadId: s
     return result;
 }
 
-function order(view: ClusterView, binding: BindingResource, own: IdentityResource[], trustDomain: string): Order {
+function order(
+    view: ClusterView,
+    services: ServiceIndex,
+    binding: BindingResource,
+    own: IdentityResource[],
+    trustDomain: string,
+): Order {
     const { name, generation, spec } = binding;
     if (own.length === 0) {
         throw new RiptidesError("WorkloadIdentityMissing", {
@@ -142,7 +149,7 @@ function order(view: ClusterView, binding: BindingResource, own: IdentityResourc
     if (injection && view.servicesDenied) {
         throw view.servicesDenied;
     }
-    const wire = injection && planWire(injection, view.services.values());
+    const wire = injection && planWire(injection, services);
     return {
         binding: name,
         uid: binding.uid,

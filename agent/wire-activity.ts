@@ -37,7 +37,13 @@ export function withEvent(before: WireActivity, event: WireEvent): WireActivity 
         case "refused":
             return { ...before, refused: before.refused + 1, lastError: sentence(event) };
         case "handshake":
-            return { ...before, lastError: sentence(event), handshake: { text: sentence(event), atMs: event.atMs } };
+            // A process that has its requests carried does not bring its own TLS any more.
+            return {
+                ...before,
+                lastError: sentence(event),
+                handshake: { text: sentence(event), atMs: event.atMs },
+                ownTlsAtMs: undefined,
+            };
         default:
             return { ...before, lastError: sentence(event) };
     }
@@ -86,22 +92,21 @@ export function sentence({ what, error, host, port, process }: WireEvent): strin
     return `A request to ${place} ${causes[what]}${error ? `: ${errorText(error)}` : ""}. Process ${who}.`;
 }
 
-const names = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
-
-const meanings: Record<string, string> = {
-    EACCES: "access denied",
-    EHOSTDOWN: "the TLS helper is not there",
-    EINVAL: "malformed HTTP, Upgrade, CONNECT or HTTP/2",
-    EMSGSIZE: "head or body too long",
-    EPIPE: "the connection is closed",
-    EPROTO: "protocol error: certificate refused, no TLS 1.3, or no TLS at all",
-    ETIMEDOUT: "the server was silent for too long",
-    ECONNRESET: "the server reset the connection",
-    ECONNREFUSED: "the server refused the connection",
-};
+// By Linux's numbers: Node knows some of them only.
+const errors = new Map([
+    [13, "EACCES (access denied)"],
+    [22, "EINVAL (malformed HTTP, Upgrade, CONNECT or HTTP/2)"],
+    [32, "EPIPE (the connection is closed)"],
+    [71, "EPROTO (protocol error: certificate refused, no TLS 1.3, or no TLS at all)"],
+    [90, "EMSGSIZE (head or body too long)"],
+    [104, "ECONNRESET (the server reset the connection)"],
+    [110, "ETIMEDOUT (the server was silent for too long)"],
+    [111, "ECONNREFUSED (the server refused the connection)"],
+    [112, "EHOSTDOWN (the TLS helper is not there, or kernel TLS did not take the keys)"],
+]);
 
 function errorText(error: number): string {
-    const name = names.get(error) ?? `errno ${error}`;
-    const meaning = meanings[name];
-    return meaning ? `${name} (${meaning})` : name;
+    return errors.get(error) ?? names.get(error) ?? `errno ${error}`;
 }
+
+const names = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));

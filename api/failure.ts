@@ -119,10 +119,10 @@ export const warnings = {
         fix: "Any process can take on a name: add process:binary:path, process:uid or systemd:unit to the selector.",
     },
     OwnTls: {
-        fix: "The process brings its own TLS, so nothing is injected there: give it a plain http URL with the TLS port, such as `http://api.openai.com:443/v1`.",
+        fix: "Give the client a plain http URL with the TLS port, such as `http://api.openai.com:443/v1`: what it encrypts by itself is left alone.",
     },
     TlsHandshake: {
-        fix: "The server could not be reached by TLS 1.3, or its certificate was refused: check the host, its certificate and the Service's caBundle.",
+        fix: "Check that the server speaks TLS 1.3, its certificate, and the Service's caBundle.",
     },
 } as const satisfies Record<string, { fix: string }>;
 

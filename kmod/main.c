@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * riptides: credentials as files that only the bound process can read.
+ * riptides: credentials that only the bound process can read, or use.
  *
  * The node agent describes through /dev/riptides (device.c, message.c,
  * uapi/riptides.h) who may read what (store.c); sysfs files (files.c) check
  * the reader at every read (identity.c, exe.c) and forget the content at its
  * end (expiry.c). Nothing of a content is ever printed.
  *
- * Unload is refused while the agent has the device open. It removes the
- * device, then the files (waiting for reads in progress; descriptors still
+ * Connections of bound processes (hook.c, gate.c) are carried over kernel TLS
+ * (handshake.c, upcall.c), and what they write (transmit.c) leaves with a
+ * credential (request.c). conn.h draws states and locks.
+ *
+ * Unload is refused while the agent or the TLS helper has its device open, and
+ * while a carried socket lives. It removes the devices and the hook, then the
+ * files (waiting for reads in progress; descriptors still
  * open give ENODEV), then wipes everything.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -104,7 +109,7 @@ static void __exit riptides_exit(void)
 module_init(riptides_init);
 module_exit(riptides_exit);
 
-MODULE_DESCRIPTION("Credentials that only the bound process can read");
+MODULE_DESCRIPTION("Credentials that only the bound process can read, or use");
 MODULE_LICENSE("GPL");
 MODULE_SOFTDEP("pre: tls");
 MODULE_VERSION(RIPTIDES_VERSION);

@@ -8,11 +8,11 @@ import { exportsOf, knownHosts, sshCommand } from "./exports";
 import { down, open, placeHelper, up, type GuestName } from "./index";
 import { tail } from "./log-tail";
 import { defaultName, labDirectory } from "./paths";
-import { readState } from "./state";
+import { guestNames, readState } from "./state";
 import { isRunning } from "./part";
 
 const usage = `npm run lab -- <command>       (the lab's name is $RIPTIDES_LAB, "default" without it)
-  up [trixie|bookworm]    start it and leave it running; the node is Debian 13 (default) or 12
+  up [trixie|bookworm|debug] start it and leave it running; the node is Debian 13 (default), 12, or 13 with the debug kernel
       [--no-module]       do not build the kernel module and the TLS helper
   env                     shell exports: eval "$(npm run --silent lab -- env)"
   ssh [command]           a shell, or one command, on the node as root
@@ -26,7 +26,7 @@ async function main(command: string | undefined, args: string[]): Promise<number
     switch (command) {
         case "up": {
             const guest = args.find((arg) => !arg.startsWith("-")) ?? "trixie";
-            if (guest !== "trixie" && guest !== "bookworm") return wrong(`there is no guest ${guest}`);
+            if (!guestNames.includes(guest as GuestName)) return wrong(`there is no guest ${guest}`);
             if (isUp(name)) {
                 process.stderr.write(`lab: ${name} is up already\n`);
                 return 0;

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { artifact } from "./cache";
 import { run } from "./command";
 import { bootstrap, requirePrograms } from "./debian";
+import { debugKernel } from "./debug-kernel";
 import { keyOfSources } from "./digest";
 import { repository } from "./paths";
 import { size, step } from "./progress";
@@ -32,14 +33,40 @@ export interface GuestImage {
     /** Raw ext4 file system, never written to: guests use overlays. */
     disk: string;
     kernel: string;
-    initrd: string;
+    /** Left out where the kernel has all it needs to mount its root. */
+    initrd?: string;
     kernelRelease: string;
+    memoryMb: number;
+    bootLimitMs: number;
+    /** Added to the kernel's command line. */
+    kernelArguments?: string;
 }
 
 const guestSources = join(repository, "lab", "guest");
 
 /** The image of a guest, from the cache or made by mmdebstrap from this machine's own Debian archive. Needs root to make. */
 export async function guestImage(guest: GuestName): Promise<GuestImage> {
+    return guest === "debug" ? debugImage() : debianImage(guest);
+}
+
+/**
+ * The disk of Debian 13 with another kernel. What watches the memory needs much of it; under emulation, it is too slow for
+ * the time limits of the firmware's interrupt tables and of systemd.
+ */
+async function debugImage(): Promise<GuestImage> {
+    const [{ directory, disk }, { image, release }] = [await debianImage("trixie"), await debugKernel()];
+    return {
+        directory,
+        disk,
+        kernel: image,
+        kernelRelease: release,
+        memoryMb: 4096,
+        bootLimitMs: 3_600_000,
+        kernelArguments: "pci=noacpi systemd.default_timeout_start_sec=3600",
+    };
+}
+
+async function debianImage(guest: Exclude<GuestName, "debug">): Promise<GuestImage> {
     const key = keyOfSources(guestSources, () => true, JSON.stringify([packages, diskSize]));
     const directory = await artifact("images", guest, key, async (place) => {
         await requirePrograms("mke2fs");
@@ -73,5 +100,7 @@ export async function guestImage(guest: GuestName): Promise<GuestImage> {
         kernel: join(directory, "vmlinuz"),
         initrd: join(directory, "initrd"),
         kernelRelease: readFileSync(join(directory, "kernel-release"), "utf8"),
+        memoryMb: 1536,
+        bootLimitMs: 600_000,
     };
 }

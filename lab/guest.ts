@@ -14,7 +14,6 @@ import { overlay, preparedGuest, type PreparedGuest } from "./prepared-guest";
 import { say } from "./progress";
 import type { LabState, PortName } from "./state";
 
-const bootLimitMs = 600_000;
 const wakeLimitMs = 180_000;
 
 /** The keys of one lab's node; the private one of the node itself goes nowhere else. */
@@ -82,7 +81,7 @@ export async function startGuest(
     const prepared = kernelArguments === undefined ? await preparedGuest(image) : undefined;
     const machine =
         (prepared && (await wake(options, prepared, archive, started))) ?? (await coldStart(options, archive, started));
-    await untilReady(machine.part, "sshd did not answer", bootLimitMs, () => greets(ports.ssh));
+    await untilReady(machine.part, "sshd did not answer", image.bootLimitMs, () => greets(ports.ssh));
     machine.release();
     return { hostKey: keys.hostPublic.split(" ").slice(0, 2).join(" "), kernelRelease: image.kernelRelease };
 }
@@ -94,9 +93,9 @@ async function coldStart(
 ): Promise<Machine> {
     await overlay(options.disk, options.image.disk, "raw");
     const machine = await Machine.power(options, started);
-    await machine.identity.says("waiting", bootLimitMs);
+    await machine.identity.says("waiting", options.image.bootLimitMs);
     machine.identity.send(archive);
-    await machine.identity.says("ready", bootLimitMs);
+    await machine.identity.says("ready", options.image.bootLimitMs);
     return machine;
 }
 

@@ -25,7 +25,7 @@ import { tool, type ToolName } from "./tools";
 
 export type { Lab, LabNode } from "./lab";
 export type { ExecOptions, ExecResult } from "./ssh";
-export type { GuestName } from "./state";
+export { guestNames, type GuestName } from "./state";
 export { placeHelper, tlsHelper } from "./helper";
 export { buildForHost61, moduleFor } from "./module";
 

@@ -26,7 +26,7 @@ export interface MachineOptions {
 
 /** The hardware, the same for a cold start and for waking: what differs between the two breaks the wake. */
 export const hardware = [
-    ...["-machine", "pc", "-smp", "2", "-m", "1536", "-nodefaults", "-no-user-config", "-display", "none"],
+    ...["-machine", "pc", "-smp", "2", "-nodefaults", "-no-user-config", "-display", "none"],
     ...["-device", "virtio-net-pci,netdev=net,romfile=", "-device", "virtio-rng-pci", "-device", "vmgenid,guid=auto"],
 ];
 
@@ -50,8 +50,9 @@ export class Machine {
         const args = [
             ...(await acceleratorArguments()),
             ...hardware,
-            ...["-kernel", image.kernel, "-initrd", image.initrd],
-            ...["-append", [append, options.kernelArguments].filter(Boolean).join(" ")],
+            ...["-m", String(image.memoryMb), "-kernel", image.kernel],
+            ...(image.initrd ? ["-initrd", image.initrd] : []),
+            ...["-append", [append, image.kernelArguments, options.kernelArguments].filter(Boolean).join(" ")],
             ...["-drive", `file=${options.disk},if=virtio,format=qcow2,cache=unsafe`],
             ...["-netdev", `user,id=net${forward}`],
             ...["-chardev", `file,id=console,path=${serial},append=on`, "-serial", "chardev:console"],

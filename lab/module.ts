@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { artifact } from "./cache";
 import { CommandError, run, which } from "./command";
 import { bootstrap, codename, install } from "./debian";
+import { debugKernel } from "./debug-kernel";
 import { keyOf, keyOfSources, sources } from "./digest";
 import { guestImage, type GuestImage } from "./guest-image";
 import { cacheDirectory, repository } from "./paths";
@@ -56,14 +57,13 @@ async function build(image: GuestImage, guest: GuestName): Promise<{ file: strin
     const release = image.kernelRelease;
     const key = keyOfSources(sourceDirectory, isSource, release);
     const directory = await artifact("modules", `riptides-${release}`, key, async (place) => {
-        const root = await buildRoot(guest, release);
+        const { root, kernel } = await buildRoot(guest, release);
         const inRoot = `/build/${process.pid}`;
         const work = join(root, inRoot);
         try {
             copySources(release, key, work);
             await step(`building riptides.ko for Linux ${release}`, async (note) => {
                 const log = join(place, "build.log");
-                const kernel = `/lib/modules/${release}/build`;
                 await run("chroot", [root, "make", "-C", inRoot, `KDIR=${kernel}`, `KVER=${release}`], {
                     log,
                     nice: true,
@@ -81,7 +81,11 @@ async function build(image: GuestImage, guest: GuestName): Promise<{ file: strin
 }
 
 /** A Debian of the guest's own release with its kernel's headers: the compiler must be the one the kernel was built with. */
-async function buildRoot(guest: GuestName, release: string): Promise<string> {
+async function buildRoot(guest: GuestName, release: string): Promise<{ root: string; kernel: string }> {
+    if (guest === "debug") {
+        const { root, tree } = await debugKernel();
+        return { root, kernel: tree };
+    }
     const packages = [`linux-headers-${release}`, "gcc", "make", "binutils"];
     const directory = await artifact("images", `${guest}-build`, keyOf(guest, ...packages), async (place) => {
         await step(`making the ${guest} build root for Linux ${release} (mmdebstrap)`, async (note) => {
@@ -97,7 +101,7 @@ async function buildRoot(guest: GuestName, release: string): Promise<string> {
             mkdirSync(join(place, "root", "build"));
         });
     });
-    return join(directory, "root");
+    return { root: join(directory, "root"), kernel: `/lib/modules/${release}/build` };
 }
 
 /** Builds the module against this machine's own distribution's headers (Debian 12: Linux 6.1, gcc-12); answers the file. */

@@ -11,7 +11,6 @@ import { stop, type RunningPart } from "./part";
 import { size, step } from "./progress";
 import { setTimeout as pause } from "node:timers/promises";
 
-const bootLimitMs = 600_000;
 const saveLimitMs = 120_000;
 
 /** A guest that has booted and waits for its identity, on disk: waking it takes seconds where a boot without KVM takes a minute. */
@@ -31,15 +30,15 @@ export async function overlay(disk: string, base: string, format: "raw" | "qcow2
 
 /**
  * The prepared guest of an image, booted and saved on first use; undefined with KVM, where a boot is quick, and for Linux 6.1,
- * which stays silent on its serial port once woken (seen with 6.1.0-50 on QEMU 7.2).
+ * which stays silent on its serial port once woken (seen with 6.1.0-50 on QEMU 7.2), and for the debug kernel, which is rarely started.
  */
 export async function preparedGuest(image: GuestImage): Promise<PreparedGuest | undefined> {
     const accelerator = await acceleratorArguments();
-    if (accelerator.includes("kvm") || image.kernelRelease.startsWith("6.1.")) return undefined;
+    if (accelerator.includes("kvm") || image.kernelRelease.startsWith("6.1.") || !image.initrd) return undefined;
     const { stdout: version } = await run("qemu-system-x86_64", ["--version"]);
     const name = `${basename(image.directory).replace(/-[0-9a-f]{16}$/, "")}-prepared`;
     // Saved memory is read by the very QEMU and hardware that wrote it.
-    const key = keyOf(image.directory, version, ...accelerator, ...hardware);
+    const key = keyOf(image.directory, version, String(image.memoryMb), ...accelerator, ...hardware);
     const directory = await artifact("images", name, key, (place) =>
         step(`booting the ${image.kernelRelease} guest once, to be woken from memory later`, async (note) => {
             const disk = join(place, "disk.qcow2");
@@ -47,7 +46,7 @@ export async function preparedGuest(image: GuestImage): Promise<PreparedGuest | 
             let part: RunningPart | undefined;
             try {
                 const machine = await Machine.power({ directory: place, image, disk }, (running) => (part = running));
-                await machine.identity.says("waiting", bootLimitMs);
+                await machine.identity.says("waiting", image.bootLimitMs);
                 await save(machine, join(place, "memory"));
                 machine.release();
             } finally {

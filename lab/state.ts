@@ -3,7 +3,9 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { RunningPart } from "./part";
 
-export type GuestName = "trixie" | "bookworm";
+export const guestNames = ["trixie", "bookworm", "debug"] as const;
+/** Debian 13, Debian 12, or Debian 13 with the kernel of lab/debug-kernel.ts. */
+export type GuestName = (typeof guestNames)[number];
 
 export const portNames = [
     "bao",

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // `npm test [-- suite...]`: runs the suites and ends with `N passed, N failed`.
 import { build } from "../scripts/build";
-import { down, toolPath, up } from "../lab";
+import { down, guestNames, toolPath, up } from "../lab";
 import { type Count, goTest, mocha, testFiles } from "./suites";
 
 const lab = "test";
+/** `RIPTIDES_GUEST`: another node than Debian 13, for the suites that need one (docs/lab.md). */
+const guest = guestNames.find((name) => name === (process.env.RIPTIDES_GUEST || "trixie"));
 
 interface Suite {
     needsLab: boolean;
@@ -42,6 +44,11 @@ const suites: Record<string, Suite> = {
 
 async function main(names: string[]): Promise<Count> {
     const chosen = names.length > 0 ? names : Object.keys(suites);
+    if (!guest) {
+        throw new Error(
+            `RIPTIDES_GUEST: there is no guest ${process.env.RIPTIDES_GUEST}; give ${guestNames.join(", ")}`,
+        );
+    }
     const unknown = chosen.find((name) => !(name in suites));
     if (unknown !== undefined) {
         throw new Error(`there is no suite ${unknown}; the suites are ${Object.keys(suites).join(", ")}`);
@@ -61,6 +68,7 @@ async function main(names: string[]): Promise<Count> {
         // A lab a suite: a kernel panic must not spoil the next one.
         const running = await up({
             name: lab,
+            guest,
             ...(suites[name]!.kernelArguments ? { kernelArguments: suites[name]!.kernelArguments } : {}),
         });
         try {

@@ -85,7 +85,7 @@ static const char *failure(SSL *ssl, int error)
 	if (error == SSL_ERROR_SYSCALL && !ERR_peek_error())
 		return "the connection was lost";
 	text = ERR_reason_error_string(ERR_peek_error());
-	return text ? text : "the server does not speak TLS 1.3";
+	return text ? text : "the handshake was broken off";
 }
 
 int handshake_step(struct handshake *handshake)

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { ServiceResource } from "../../agent/cluster";
-import { planWire } from "../../agent/injection-plan";
+import { planWire, ServiceIndex } from "../../agent/injection-plan";
 import { dnsName, injectionRules, InjectionSpec, labelsMatch, RiptidesError, ServiceSpec } from "../../api";
 import { encodeInjection } from "../../api/kernel-message";
 import { certificate } from "../fakes/certificate";
@@ -15,7 +15,7 @@ function service(name: string, change: Partial<ServiceSpec> = {}): ServiceResour
 }
 
 function planned(services: ServiceResource[], injection: Partial<InjectionSpec> = {}) {
-    return planWire({ selectors: [{ api: "openai" }], ...injection }, services);
+    return planWire({ selectors: [{ api: "openai" }], ...injection }, new ServiceIndex(services));
 }
 
 const places = (services: ServiceResource[], injection: Partial<InjectionSpec> = {}) =>
@@ -36,6 +36,27 @@ describe("agent: injection selectors", () => {
         ] as const) {
             assert.equal(labelsMatch(labels, selectors as never), matches, JSON.stringify(selectors));
         }
+    });
+
+    it("find through the index what they match one by one", () => {
+        const value = fc.constantFrom("1", "2", "3");
+        const labels = fc.dictionary(fc.constantFrom("a", "b", "c"), value);
+        const selector = fc.dictionary(
+            fc.constantFrom("a", "b", "c", "d"),
+            fc.oneof(value, fc.integer({ min: 1, max: 3 }), fc.array(value, { maxLength: 2 })),
+        );
+        fc.assert(
+            fc.property(fc.array(labels), fc.array(selector, { maxLength: 3 }), (all, selectors) => {
+                const services = all.map((one, index) =>
+                    service(`s${String(index).padStart(3, "0")}`, { labels: one }),
+                );
+                const found = new ServiceIndex(services).matching(selectors);
+                assert.deepEqual(
+                    found.map(({ name }) => name),
+                    services.filter(({ spec }) => labelsMatch(spec.labels, selectors)).map(({ name }) => name),
+                );
+            }),
+        );
     });
 
     it("take every address and alias of every Service that matches, each host and port once, port 443 by default", () => {

@@ -44,6 +44,20 @@ describe("agent: a thousand bindings", () => {
         assert.equal(node.cluster.writes.length, count);
     }).timeout(20_000);
 
+    it("inject, each into a Service of its own, in one table", async () => {
+        for (let index = 0; index < count; index++) {
+            const service = { service: `s${index}` };
+            node.service(`openai-${index}`, { labels: { api: "openai", ...service } });
+            node.wireBinding(`keys-${index}`, { selectors: [{ api: "openai", ...service }] });
+        }
+        await node.start();
+        await delivered();
+
+        assert.equal(node.kernel.commits, 1);
+        assert.ok(node.kernel.table.every(({ injections }) => injections.length === 1));
+        assert.equal(node.cluster.writes.length, count);
+    }).timeout(20_000);
+
     it("do not storm a server that is away", async () => {
         node.vault.faults.login = new VaultFailure("VaultUnreachable", { reason: "ECONNREFUSED" }, "server");
 

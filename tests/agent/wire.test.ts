@@ -342,6 +342,17 @@ describe("agent: status of the wire", () => {
         assert.match(status().injection!.lastError!, /EPROTO/);
     });
 
+    it("lets a failed handshake end the warning of own TLS: the process writes plain HTTP now", async () => {
+        await node.inject();
+
+        node.kernel.happen("keys", "ownTls");
+        node.kernel.happen("keys", "handshake", { error: 112 });
+        await node.clock.advance(2_000);
+
+        assert.deepEqual([status().reason, status().injection!.ownTls], ["TlsHandshake", false]);
+        assert.match(status().message!, /EHOSTDOWN \(the TLS helper is not there/);
+    });
+
     it("names a forgeable selector before what happens on the wire", async () => {
         node.service();
         node.source();

@@ -31,6 +31,12 @@ describe("e2e: an AI agent uses OpenAI, and the key never enters its process", f
         scenario.rotate());
     it("given a bound process with its own TLS, when it calls, then nothing is injected and the status says so", () =>
         scenario.ownTls());
+    it("given a Service, when its authorities change, then the server is checked against them and the key stays", () =>
+        scenario.node.authority());
+    it("given a key in the kernel, when the agent restarts, then it goes on with that key", () =>
+        scenario.node.restart());
+    it("given no TLS helper, when the bound process calls, then it gets EHOSTDOWN and the status says TlsHelper", () =>
+        scenario.node.helper());
     it("given all that was printed, stored and logged, then no secret is in it", async () => {
         const canary = new Canary(lab);
         canary.search("output of pulumi", scenario.stack.printed.join(""));

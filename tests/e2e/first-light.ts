@@ -3,39 +3,22 @@ import assert from "node:assert/strict";
 import type { ConfigMap } from "@pulumi/pulumi/automation";
 import { credentialPath, spiffeId } from "../../api";
 import type { Lab } from "../../lab";
+import { openaiConfig, stackConfig, trustDomain } from "./example-config";
 import { askBao, askKube, eventually, type SimulatorState, simulatorState } from "./probe";
 import { LabStack } from "./stack";
 import { Workload } from "./workload";
 
 const namespace = "riptides-system";
 const binding = "vault-openai-apikeys-binding";
-const trustDomain = "example.org";
 
 /** Configuration of examples/openai-agent for a lab. */
 export function exampleConfig(lab: Lab, overrides: Record<string, string> = {}): ConfigMap {
-    const plain: Record<string, string> = {
-        organizationId: lab.simulator.organizationId,
-        adminKeyId: lab.simulator.adminKeyId,
-        projectId: lab.simulator.projectId,
-        apiEndpoint: lab.simulator.adminEndpoint,
-        pluginCommand: lab.pluginDirectory.command,
-        pluginVersion: lab.pluginDirectory.version,
-        pluginSha256: lab.pluginDirectory.sha256,
-        vaultAddress: lab.bao.addressFromNode,
-        vaultCaBundle: lab.bao.caPem,
-        clusterServer: lab.kube.serverFromNode,
-        clusterCa: Buffer.from(lab.kube.caPem).toString("base64"),
-        nodeHost: lab.node.host,
-        nodePort: String(lab.node.sshPort),
-        nodeHostKey: lab.node.hostKey,
-        trustDomain,
-        ...overrides,
-    };
-    return {
-        ...Object.fromEntries(Object.entries(plain).map(([key, value]) => [`openai-agent:${key}`, { value }])),
-        "openai-agent:adminKey": { value: overrides["adminKey"] ?? lab.simulator.adminKey, secret: true },
-        "openai-agent:nodePrivateKey": { value: lab.node.privateKey, secret: true },
-    };
+    return stackConfig(
+        lab,
+        "openai-agent",
+        { ...openaiConfig(lab), ...overrides },
+        { adminKey: overrides["adminKey"] ?? lab.simulator.adminKey },
+    );
 }
 
 /**

@@ -9,6 +9,7 @@ import { eventually, simulatorState } from "./probe";
 import { LabStack } from "./stack";
 import { inMemory, Tap } from "./tap";
 import { type Call, Unit } from "./unit";
+import { WireNode } from "./wire-node";
 
 const binding = "wire-agent-openai";
 const host = "api.openai.com";
@@ -179,6 +180,11 @@ export class WireInjection {
         const status = await reported(this.lab, binding, ({ ownTls }) => ownTls);
         await this.unit.restart();
         return { answer: call.status, ownTls: status.ownTls };
+    }
+
+    /** The node's side of it, for the same workload. */
+    get node(): WireNode {
+        return new WireNode(this.lab, this.unit, binding);
     }
 
     /** Destroy leaves no live key, no agent, no module. */

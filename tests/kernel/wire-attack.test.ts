@@ -124,6 +124,13 @@ describe("kernel module: attacks on the wire", function () {
                     arrives: 1,
                 })),
                 {
+                    name: "a connect by a worker of io_uring, which is carried as any other",
+                    as: bindings.named!.uid,
+                    does: ["comm=trusted", `uconnect=${ports.good}`, `send=${get}`, "answer"],
+                    sees: ["comm ok", "uconnect ok", sent, injected("named")],
+                    arrives: 1,
+                },
+                {
                     name: "io_uring without copying",
                     does: [connect, `uring=zc:${get}`],
                     sees: ["connect ok", "uring EOPNOTSUPP"],

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as assert from "node:assert/strict";
 import { encodeStatsGet, type KernelMessage, type KernelStats } from "../../api/kernel-message";
-import { write } from "./machine";
+import { place, write } from "./machine";
 import {
     type Arrival,
     bearerOf,
@@ -160,6 +160,11 @@ describe("kernel module: requests on the wire", function () {
                     does: [connect, `send=${request("GET", "/%", "X-Api-Key: placeholder")}`, "answer"],
                     sees: ["connect ok", sent, new RegExp(`"X-Api-Key":\\["${bearerOf("keyed")}"\\]`)],
                     arrives: 1,
+                },
+                {
+                    name: "has no session ticket taken for its answer",
+                    does: [connect, `send=${request("GET", "/late/1500")}`, "nonblock", "await=in", "recv=12"],
+                    sees: ["connect ok", sent, "nonblock ok", "await in", "recv 12 HTTP/1.1 200"],
                 },
                 {
                     name: "has its answer peeked at, and read whole",
@@ -345,6 +350,27 @@ describe("kernel module: requests on the wire", function () {
             assert.equal(stats.connections, 0);
             assert.equal(stats.helper, true);
             assert.ok(stats.handshakes > 30n);
+        });
+
+        it("leaves from another network namespace, where the TLS helper is not", async () => {
+            const state = "/run/wire-suite-apart";
+            const trust = "/run/riptides/trust/wiresuite.pem";
+            const server = wire.unit(
+                "wire-server-apart",
+                `${place}/wire-server ${state}`,
+                undefined,
+                "PrivateNetwork=yes",
+            );
+            const command = wire.command({ name: "apart", does: [connect, `send=${get}`, "answer"], sees: [] });
+            const output = await wire.machine.sh(
+                [
+                    `rm -rf ${state}; mkdir ${state}; ${server}`,
+                    `cat ${trust} ${state}/ca.pem >${trust}.new; mv ${trust}.new ${trust}`,
+                    `nsenter --net=/proc/$(systemctl show -P MainPID wire-server-apart)/ns/net ${command}`,
+                    "systemctl stop wire-server-apart",
+                ].join("; "),
+            );
+            assert.match(output.split("\n")[3]!, injected);
         });
     });
 });

@@ -132,7 +132,9 @@ export class Wire {
     }
 
     async stop(): Promise<void> {
-        await this.machine.sh("systemctl stop wire-server riptides-tls wire-capture 2>/dev/null; :");
+        await this.machine.sh(
+            "systemctl stop wire-server wire-server-apart riptides-tls wire-capture wire-liar 2>/dev/null; :",
+        );
         await this.machine.stop();
     }
 
@@ -222,9 +224,13 @@ export class Wire {
     }
 
     /** Starts a program as a transient unit; returns once it has told systemd that it is ready. */
-    unit(name: string, command: string, output?: string): string {
-        const file = output ? ` -p StandardOutput=truncate:${output}` : "";
-        return `systemctl reset-failed ${name} 2>/dev/null; systemd-run -q --service-type=notify -p TimeoutStartSec=60${file} --unit=${name} ${command}`;
+    unit(name: string, command: string, output?: string, property?: string): string {
+        const properties = [
+            "TimeoutStartSec=60",
+            ...(output ? [`StandardOutput=truncate:${output}`] : []),
+            ...(property ? [property] : []),
+        ].map((value) => `-p ${value}`);
+        return `systemctl reset-failed ${name} 2>/dev/null; systemd-run -q --service-type=notify ${properties.join(" ")} --unit=${name} ${command}`;
     }
 
     private async placeServer(): Promise<void> {
@@ -238,7 +244,7 @@ export class Wire {
             const { file } = await tlsHelper();
             // Those of an earlier suite may run still.
             await this.machine.sh(
-                `systemctl stop wire-server riptides-tls wire-capture 2>/dev/null; rm -f ${place}/wire-server ${place}/riptides-tls`,
+                `systemctl stop wire-server wire-server-apart riptides-tls wire-capture wire-liar 2>/dev/null; rm -f ${place}/wire-server ${place}/riptides-tls`,
             );
             await this.machine.guest.upload(server, `${place}/wire-server`);
             await this.machine.guest.upload(file, `${place}/riptides-tls`);

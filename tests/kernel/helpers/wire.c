@@ -4,6 +4,7 @@
 //   child pass                     the rest runs in a child; with pass it gets the socket by SCM_RIGHTS
 //   socket=KIND                    for the next connect: tcp (default), tcp6, mptcp, fastopen (TCP_FASTOPEN_CONNECT)
 //   connect=PORT[@ADDRESS]         a new connection, which the next actions use; use=N goes back to the N-th
+//   uconnect=PORT                  the same by a worker of io_uring
 //   nonblock timeout=MS            O_NONBLOCK; SO_RCVTIMEO and SO_SNDTIMEO
 //   send=TEXT bytes=TEXT           one send(); a send() for every byte
 //   fill=N chunks=N,SIZE           sends N letters 'x'; N chunks of SIZE letters and the last chunk
@@ -203,37 +204,56 @@ static void do_head(size_t size)
     say_count("head", send_all(buffer, size));
 }
 
-/* One send by io_uring. */
-static void do_uring(char *argument)
+/* One operation by io_uring; its result. */
+static long submit(struct io_uring_sqe operation, int polled)
 {
-    char *bytes = strchr(argument, ':');
-    *bytes++ = 0;
-    size_t size = text(bytes);
-    int polled = !strcmp(argument, "sqpoll"), zero_copy = !strcmp(argument, "zc");
     struct io_uring_params params = { .flags = polled ? IORING_SETUP_SQPOLL : 0, .sq_thread_idle = 1000 };
     int ring = syscall(SYS_io_uring_setup, 4, &params);
     if (ring < 0)
-        return say_count("uring", -1);
+        return -1;
     char *sq = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQ_RING);
     char *cq = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_CQ_RING);
     struct io_uring_sqe *entry = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQES);
-    *entry = (struct io_uring_sqe){
-        .opcode = zero_copy ? IORING_OP_SEND_ZC : IORING_OP_SEND,
-        .flags = strcmp(argument, "async") ? 0 : IOSQE_ASYNC,
-        .fd = current,
-        .addr = (unsigned long)bytes,
-        .len = size,
-        .msg_flags = MSG_NOSIGNAL,
-    };
+    *entry = operation;
     ((unsigned *)(sq + params.sq_off.array))[0] = 0;
     __atomic_store_n((unsigned *)(sq + params.sq_off.tail), 1, __ATOMIC_SEQ_CST);
     unsigned flags = IORING_ENTER_GETEVENTS | (polled ? IORING_ENTER_SQ_WAKEUP : 0);
     if (syscall(SYS_io_uring_enter, ring, 1, 1, flags, NULL, 0) < 0)
-        return say_count("uring", -1);
+        return -1;
     int result = ((struct io_uring_cqe *)(cq + params.cq_off.cqes))[0].res;
     errno = -result;
-    say_count("uring", result < 0 ? -1 : result);
     close(ring);
+    return result < 0 ? -1 : result;
+}
+
+static void do_uring(char *argument)
+{
+    char *bytes = strchr(argument, ':');
+    *bytes++ = 0;
+    struct io_uring_sqe send = {
+        .opcode = strcmp(argument, "zc") ? IORING_OP_SEND : IORING_OP_SEND_ZC,
+        .flags = strcmp(argument, "async") ? 0 : IOSQE_ASYNC,
+        .fd = current,
+        .addr = (unsigned long)bytes,
+        .len = text(bytes),
+        .msg_flags = MSG_NOSIGNAL,
+    };
+    say_count("uring", submit(send, !strcmp(argument, "sqpoll")));
+}
+
+static void do_uconnect(char *argument)
+{
+    struct sockaddr_storage address;
+    socklen_t length = address_of(argument, &address);
+    new_socket();
+    struct io_uring_sqe connect = {
+        .opcode = IORING_OP_CONNECT,
+        .flags = IOSQE_ASYNC,
+        .fd = current,
+        .addr = (unsigned long)&address,
+        .off = length,
+    };
+    printf("uconnect %s\n", outcome(submit(connect, 0)));
 }
 
 static void do_sendfile(size_t size)
@@ -619,6 +639,8 @@ static void act(char *argument)
         do_head(atoi(value));
     else if (is(argument, "uring=", &value))
         do_uring(value);
+    else if (is(argument, "uconnect=", &value))
+        do_uconnect(value);
     else if (is(argument, "sendfile=", &value))
         do_sendfile(atoi(value));
     else if (is(argument, "splice=", &value))
