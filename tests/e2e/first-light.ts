@@ -6,7 +6,7 @@ import type { Lab } from "../../lab";
 import { openaiConfig, stackConfig, trustDomain } from "./example-config";
 import { askBao, askKube, eventually, type SimulatorState, simulatorState } from "./probe";
 import { LabStack } from "./stack";
-import { Workload } from "./workload";
+import { Unit } from "./unit";
 
 const namespace = "riptides-system";
 const binding = "vault-openai-apikeys-binding";
@@ -28,7 +28,7 @@ export function exampleConfig(lab: Lab, overrides: Record<string, string> = {}):
 export class FirstLight {
     /** Where the key of examples/openai-agent is on its node. */
     static readonly path = credentialPath(spiffeId(trustDomain, "ai-agent"), binding);
-    private workload!: Workload;
+    private workload!: Unit;
 
     private constructor(
         private readonly lab: Lab,
@@ -38,7 +38,10 @@ export class FirstLight {
     static async begin(lab: Lab): Promise<FirstLight> {
         const scenario = new FirstLight(lab, await LabStack.open(lab, "first-light", "openai-agent"));
         await scenario.stack.configure(exampleConfig(lab));
-        scenario.workload = await Workload.install(lab, FirstLight.path);
+        scenario.workload = await Unit.install(lab, "openai-agent", "ai-agent", {
+            AI_AGENT_KEY_FILE: FirstLight.path,
+            AI_AGENT_INTERVAL_MS: "500",
+        });
         return scenario;
     }
 

@@ -7,13 +7,18 @@ import { root } from "../suites";
 /** A line that a workload of examples/ prints for each call it makes. */
 export interface Call {
     at: string;
-    call: string;
+    /** Which call, where a workload makes several kinds. */
+    call?: string;
     ok: boolean;
     status?: number;
     error?: string;
     models?: number;
     reply?: string;
     same?: boolean;
+    keyId?: string;
+    /** Names of the fields of the credential file. */
+    fields?: string[];
+    readError?: string;
 }
 
 /** A workload of an example on the lab's node, run by its own systemd unit. */
