@@ -24,12 +24,7 @@ describe("e2e: bad input and faults end with one clear message and leave nothing
     /** `up` with some of the configuration wrong: it must fail with this code, and name the property. */
     async function refused(wrong: Record<string, string>, code: FailureCode, property: RegExp): Promise<string> {
         await stack.configure(exampleConfig(lab, wrong));
-        const said = await stack.up({ continueOnError: true }).then(
-            () => assert.fail("up succeeded"),
-            (error: Error) => error.message,
-        );
-        const line = said.split("\n").find((text) => text.includes(`[${code}]`));
-        assert.ok(line, `no line ends with [${code}] in:\n${said}`);
+        const { said, line } = await stack.refused(code);
         assert.match(line, property);
         return said;
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -11,6 +12,7 @@ import {
     PulumiCommand,
     Stack,
 } from "@pulumi/pulumi/automation";
+import type { FailureCode } from "../../api";
 import type { Lab } from "../../lab";
 import { root } from "../suites";
 
@@ -100,6 +102,17 @@ export class LabStack {
             (options) => this.stack.up({ ...options, continueOnError }),
             (result) => result.outputs,
         );
+    }
+
+    /** `up` that must fail with this code: what it said, and the line that ends with the code. */
+    async refused(code: FailureCode): Promise<{ said: string; line: string }> {
+        const said = await this.up({ continueOnError: true }).then(
+            () => assert.fail("up succeeded"),
+            (error: Error) => error.message,
+        );
+        const line = said.split("\n").find((text) => text.includes(`[${code}]`));
+        assert.ok(line, `no line ends with [${code}] in:\n${said}`);
+        return { said, line };
     }
 
     refresh(): Promise<Run> {
