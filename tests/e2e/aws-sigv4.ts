@@ -5,7 +5,7 @@ import type { ConfigMap } from "@pulumi/pulumi/automation";
 import type { Lab } from "../../lab";
 import { arrivals, forgetArrivals } from "./arrivals";
 import { stackConfig } from "./example-config";
-import { nodeIsClean, reported, upWithInjection } from "./injection-stack";
+import { helperNeverDied, nodeIsClean, reported, upWithInjection } from "./injection-stack";
 import { askBao, eventually } from "./probe";
 import { LabStack } from "./stack";
 import { inMemory, Tap } from "./tap";
@@ -191,6 +191,7 @@ export class AwsSigV4 {
     }
 
     async destroy() {
+        await helperNeverDied(this.lab);
         await this.stack.destroy();
         await nodeIsClean(this.lab);
         await this.unit.remove();

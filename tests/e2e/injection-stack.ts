@@ -43,6 +43,14 @@ export function reported(
     }, 60_000);
 }
 
+/** systemd starts a helper that died again at once: requests go through, so only its journal tells. */
+export async function helperNeverDied(lab: Lab): Promise<void> {
+    const { stdout } = await lab.node.exec(
+        "journalctl --unit riptides-tls.service --output cat --no-pager | grep -F 'Main process exited'",
+    );
+    assert.equal(stdout, "", "the TLS helper died");
+}
+
 /** Nothing of agent, module and helper is left on the node. */
 export async function nodeIsClean(lab: Lab): Promise<void> {
     const left = await lab.node.exec(

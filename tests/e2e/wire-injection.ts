@@ -4,7 +4,7 @@ import type { ConfigMap } from "@pulumi/pulumi/automation";
 import type { Lab } from "../../lab";
 import { arrivals, forgetArrivals } from "./arrivals";
 import { openaiConfig, stackConfig } from "./example-config";
-import { nodeIsClean, reported, upWithInjection } from "./injection-stack";
+import { helperNeverDied, nodeIsClean, reported, upWithInjection } from "./injection-stack";
 import { eventually, simulatorState } from "./probe";
 import { LabStack } from "./stack";
 import { inMemory, Tap } from "./tap";
@@ -189,6 +189,7 @@ export class WireInjection {
 
     /** Destroy leaves no live key, no agent, no module. */
     async destroy() {
+        await helperNeverDied(this.lab);
         await this.stack.destroy();
         const { accounts, live_keys } = await simulatorState(this.lab);
         assert.deepEqual({ accounts, live_keys }, { accounts: [], live_keys: 0 });
