@@ -15,8 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
+
+#include "ready.h"
 
 static unsigned char packet[1 << 17], *kept;
 static size_t length, packets;
@@ -46,19 +47,6 @@ static void look(size_t size, int first, int last)
     int from = ntohs(tcp->source), to = ntohs(tcp->dest);
     if (payload < size && ((from >= first && from <= last) || (to >= first && to <= last)))
         keep(packet + payload, size - payload);
-}
-
-static void tell_ready(void)
-{
-    struct sockaddr_un manager = { .sun_family = AF_UNIX };
-    const char *path = getenv("NOTIFY_SOCKET");
-    int notify = socket(AF_UNIX, SOCK_DGRAM, 0);
-    if (!path)
-        return;
-    strncpy(manager.sun_path, path, sizeof(manager.sun_path) - 1);
-    if (sendto(notify, "READY=1", 7, 0, (struct sockaddr *)&manager, sizeof(manager)) < 0)
-        perror("READY");
-    close(notify);
 }
 
 int main(int argc, char **argv)

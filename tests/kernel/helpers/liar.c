@@ -17,9 +17,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include "uapi/riptides.h"
+#include "ready.h"
 
 #ifndef TCP_ULP
 #define TCP_ULP 31
@@ -31,19 +31,6 @@
 static const char *outcome(long result)
 {
     return result < 0 ? strerrorname_np(errno) : "ok";
-}
-
-static void tell_ready(void)
-{
-    struct sockaddr_un manager = { .sun_family = AF_UNIX };
-    const char *path = getenv("NOTIFY_SOCKET");
-    int notify = socket(AF_UNIX, SOCK_DGRAM, 0);
-    if (!path)
-        return;
-    strncpy(manager.sun_path, path, sizeof(manager.sun_path) - 1);
-    if (sendto(notify, "READY=1", 7, 0, (struct sockaddr *)&manager, sizeof(manager)) < 0)
-        perror("READY");
-    close(notify);
 }
 
 static long install(int socket, int direction, int version)
