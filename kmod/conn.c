@@ -202,19 +202,32 @@ void conn_pass(struct conn *conn)
 	conn_wake(conn);
 }
 
+/*
+ * Before TLS is up nothing of the application's is on its way, so the socket is
+ * reset: what the peer still sends then meets a closed one, and cannot put an
+ * error of its own in the place of ours, which SO_ERROR answers. Later, requests
+ * that were sent shall arrive. Multipath TCP's socket is not TCP's.
+ */
+static void close_socket(struct conn *conn, bool sent, int error)
+{
+	if (sent || conn->multipath)
+		conn->inner->shutdown(conn->app, SHUT_RDWR);
+	else if (!tcp_abort(conn->sk, -error))
+		return;
+	WRITE_ONCE(conn->sk->sk_err, -error);
+}
+
 void conn_end(struct conn *conn, int error)
 {
+	bool sent = conn->state >= RIPTIDES_SO_OPEN;
+
 	conn->error = error;
 	WRITE_ONCE(conn->report, error);
 	conn_set_state(conn, RIPTIDES_SO_FAIL);
 	conn_buffer_free(&conn->head);
 	conn_buffer_free(&conn->hold);
 	conn_buffer_free(&conn->out);
-	WRITE_ONCE(conn->sk->sk_err, -error);
-	if (conn->away)
-		kernel_sock_shutdown(conn->handshake.park, SHUT_RDWR);
-	else
-		conn->inner->shutdown(conn->app, SHUT_RDWR);
+	close_socket(conn, sent, error);
 	if (!conn->released)
 		conn_wake(conn);
 }

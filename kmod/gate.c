@@ -77,11 +77,14 @@ static int gate_connect(struct socket *sock, struct sockaddr *address, int lengt
 	struct conn *conn = conn_of(sock);
 	u8 state = conn_state(conn);
 
-	/* Disconnecting would leave kernel TLS behind, which cannot. */
-	if (length >= (int)sizeof(address->sa_family) && address->sa_family == AF_UNSPEC &&
-	    state != RIPTIDES_SO_FIRST && state != RIPTIDES_SO_PASS)
-		return -EOPNOTSUPP;
-	return conn->native->connect(sock, address, length, flags);
+	if (state == RIPTIDES_SO_FIRST || state == RIPTIDES_SO_PASS)
+		return conn->native->connect(sock, address, length, flags);
+	/*
+	 * Disconnecting would leave kernel TLS behind, which cannot. The native
+	 * operation also disconnects a closed socket that connected without waiting.
+	 */
+	return length >= (int)sizeof(address->sa_family) && address->sa_family == AF_UNSPEC ?
+	       -EOPNOTSUPP : -EISCONN;
 }
 
 static __poll_t poll_open(struct conn *conn, struct file *file)
