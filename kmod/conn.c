@@ -119,6 +119,7 @@ struct conn *conn_new(struct sock *sk, struct socket *app)
 	mutex_init(&conn->lock);
 	mutex_init(&conn->drain);
 	spin_lock_init(&conn->ear_lock);
+	init_waitqueue_head(&conn->settled);
 	init_waitqueue_func_entry(&conn->ear, conn_hear);
 	INIT_DELAYED_WORK(&conn->work, conn_work);
 	handshake_init(&conn->handshake);
@@ -176,6 +177,7 @@ void conn_wake(struct conn *conn)
 {
 	struct socket_wq *wq = &conn->app->wq;
 
+	wake_up_interruptible_all(&conn->settled);
 	wake_up_interruptible_poll(&wq->wait, EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM |
 				   EPOLLERR | EPOLLHUP);
 	rcu_read_lock();

@@ -101,6 +101,7 @@ struct conn {
 
 	spinlock_t ear_lock;
 	struct wait_queue_entry ear;	/* hears what wakes app */
+	wait_queue_head_t settled;	/* writers until the handshake is over: app's hears each packet */
 	struct mutex drain;		/* one reader of control records at a time: a leaf */
 
 	struct conn_buffer head;	/* application's bytes, no secret */

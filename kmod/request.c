@@ -211,7 +211,8 @@ int request_send(struct conn *conn)
 	rt_http_body_begin(&conn->body, conn->request);
 	if (is_held(conn))
 		return begin_hold(conn);
-	if (conn->request->body == RT_HTTP_BODY_NONE) {
+	if (conn->injection->scheme == RIPTIDES_SCHEME_SIGV4 &&
+	    conn->request->body == RT_HTTP_BODY_NONE) {
 		rt_sigv4_hash("", 0, empty);
 		payload = empty;
 	}

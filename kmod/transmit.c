@@ -228,7 +228,7 @@ static int wait_handshake(struct conn *conn, bool nonblock)
 	if (!longest)
 		return -EAGAIN;
 	mutex_unlock(&conn->lock);
-	left = wait_event_interruptible_timeout(conn->app->wq.wait,
+	left = wait_event_interruptible_timeout(conn->settled,
 						conn_state(conn) != RIPTIDES_SO_HANDSHAKE,
 						longest);
 	mutex_lock(&conn->lock);
