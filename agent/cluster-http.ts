@@ -262,6 +262,7 @@ function resource<R extends Resource<unknown, unknown>>({ metadata, spec, status
         name: metadata.name,
         uid: metadata.uid ?? "",
         generation: metadata.generation ?? 0,
+        createdAt: metadata.creationTimestamp ?? "",
         spec: spec as CredentialBindingSpec | CredentialSourceSpec | ServiceSpec | WorkloadIdentitySpec,
         ...(status === undefined ? {} : { status }),
     };

@@ -15,6 +15,8 @@ export interface Resource<Spec, Status = undefined> {
     name: string;
     uid: string;
     generation: number;
+    /** As the server writes it: UTC, whole seconds. */
+    createdAt: string;
     spec: Spec;
     status?: Status;
 }

@@ -17,6 +17,7 @@ export interface RawObject {
         name: string;
         uid?: string;
         generation?: number;
+        creationTimestamp?: string;
         resourceVersion?: string;
         deletionTimestamp?: string;
     };

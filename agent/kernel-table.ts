@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { messageOf, RiptidesError } from "../api";
 import type { Resolution } from "./facts";
+import { InjectionPlaces } from "./injection-places";
 import type { Kernel, KernelBinding } from "./kernel";
 import { failureFields, Log } from "./log";
 import type { Order } from "./plan";
@@ -29,23 +30,27 @@ export class KernelTable {
         private readonly log: Log,
     ) {}
 
-    /** Puts in force what can be, when it differs from what is. @throws RiptidesError; then nothing has changed */
+    /** Puts in force what can be, the first of them first, when it differs from what is. @throws RiptidesError; then nothing has changed */
     put(looked: readonly Looked[]): Put {
         const left = new Map<string, RiptidesError>();
-        const ready = looked.filter(({ order, resolution }) => {
-            const [failure] = resolution.facts.length === 0 ? resolution.failures : this.keepTrust(order);
+        const inForce: Looked[] = [];
+        const places = new InjectionPlaces();
+        let injections = 0;
+        for (const one of looked) {
+            const { order, resolution } = one;
+            const needed = injections + (order.wire?.injections.length ?? 0);
+            const failure =
+                (resolution.facts.length === 0 ? resolution.failures[0] : undefined) ??
+                places.refusal(order, resolution.facts) ??
+                this.lackOfRoom(inForce.length, needed) ??
+                this.keepTrust(order);
             if (failure) {
                 left.set(order.binding, failure);
+                continue;
             }
-            return !failure;
-        });
-        const inForce = fitting(ready, this.kernel.limits);
-        for (const { order } of ready.filter((one) => !inForce.includes(one))) {
-            const failure = new RiptidesError("KernelModule", {
-                reason: `the node already serves ${inForce.length} bindings, and the module has no room for this one`,
-                fix: "Move some of the workloads to another node.",
-            });
-            left.set(order.binding, failure);
+            places.take(order, resolution.facts);
+            inForce.push(one);
+            injections = needed;
         }
         this.commit(inForce.map(bindingOf));
         this.prune(inForce);
@@ -63,14 +68,25 @@ export class KernelTable {
         this.log.info("table in force", { bindings: table.length, injections });
     }
 
+    private lackOfRoom(bindings: number, injections: number): RiptidesError | undefined {
+        const { limits } = this.kernel;
+        if (bindings < limits.bindings && injections <= limits.injections) {
+            return undefined;
+        }
+        return new RiptidesError("KernelModule", {
+            reason: `the node already serves ${bindings} bindings, and the module has no room for this one`,
+            fix: "Move some of the workloads to another node.",
+        });
+    }
+
     /** Before the table names it. */
-    private keepTrust({ wire }: Order): RiptidesError[] {
+    private keepTrust({ wire }: Order): RiptidesError | undefined {
         try {
             wire?.trust.forEach((store) => this.trust.keep(store));
-            return [];
+            return undefined;
         } catch (error) {
             const reason = `a trust store could not be written: ${messageOf(error)}`;
-            return [new RiptidesError("NodeUnsuitable", { reason, cause: error })];
+            return new RiptidesError("NodeUnsuitable", { reason, cause: error });
         }
     }
 
@@ -91,17 +107,6 @@ function bindingOf({ order, resolution }: Looked): KernelBinding {
         delivery: { file: order.file !== undefined, wire: order.wire !== undefined },
         injections: order.wire?.injections ?? [],
     };
-}
-
-/** As many as the module holds, in their order. */
-function fitting(looked: readonly Looked[], limits: Kernel["limits"]): Looked[] {
-    let room = limits.injections;
-    return looked.slice(0, limits.bindings).filter(({ order }) => {
-        const needed = order.wire?.injections.length ?? 0;
-        const fits = needed <= room;
-        room -= fits ? needed : 0;
-        return fits;
-    });
 }
 
 function plainFacts(_key: string, value: unknown): unknown {

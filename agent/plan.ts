@@ -25,6 +25,8 @@ export interface Order {
     /** Of the object. */
     uid: string;
     generation: number;
+    /** Of the object. */
+    createdAt: string;
     key: BindingKey;
     /** Where the kernel shows the credential; `undefined` when it is not delivered as a file. */
     file?: string;
@@ -67,6 +69,7 @@ export interface Foreign {
 }
 
 export interface Plan {
+    /** The eldest first, those of one second by name: where there is not a place for all, who has one keeps it. */
     orders: Order[];
     rejections: Rejection[];
     foreign: Foreign[];
@@ -104,8 +107,12 @@ export function plan(view: ClusterView, trustDomain: string, daemonWorkloadId: s
             result.rejections.push({ binding: name, generation, failure, unowned: own.length === 0 });
         }
     }
-    result.orders.sort((a, b) => (a.binding < b.binding ? -1 : 1));
+    result.orders.sort(byAge);
     return result;
+}
+
+function byAge(a: Order, b: Order): number {
+    return a.createdAt < b.createdAt || (a.createdAt === b.createdAt && a.binding < b.binding) ? -1 : 1;
 }
 
 function order(
@@ -154,6 +161,7 @@ function order(
         binding: name,
         uid: binding.uid,
         generation,
+        createdAt: binding.createdAt,
         key: { workload: workloadUuid(id), binding: name },
         ...(sysfs ? { file: credentialPath(id, name) } : {}),
         ...(wire ? { wire } : {}),

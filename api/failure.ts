@@ -73,6 +73,9 @@ export const catalogue = {
     ServiceUnsuitable: {
         fix: "Give the Service a host name that a server certificate can prove, and what the binding asks of it (docs/injection.md).",
     },
+    InjectionClash: {
+        fix: "Take the host out of one of the two bindings, tell their processes apart by selectors, or delete the one named; this one then takes effect by itself.",
+    },
     SecretFieldUnusable: {
         fix: "Name the field of the source's data that holds the credential (spec.propagation.injection, docs/injection.md).",
     },

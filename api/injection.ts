@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { CredentialBindingSpec, ServiceSpec } from "./crd/types";
-import { framingHeaders, pathPrefixPattern } from "./crd/schema";
+import { framingHeaders, pathPrefixPattern } from "./crd/injection";
 import { RiptidesError } from "./failure";
 
 /** `propagation.injection` of a CredentialBinding. */

@@ -4,15 +4,11 @@
  * connections, one after another; prints requests a second and the 99th percentile of a request's time in microseconds. The first request of a
  * connection includes connecting, and with tls the handshake (TLS 1.3, the server verified).
  */
-#include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
+
+#include "loopback.h"
 
 static const char host[] = "api.openai.com";
 
@@ -20,20 +16,6 @@ struct stream {
 	int fd;
 	SSL *ssl;	/* or NULL */
 };
-
-static void fail(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec * 1e6 + time.tv_nsec / 1e3;
-}
 
 static SSL_CTX *tls(void)
 {
@@ -48,8 +30,7 @@ static SSL_CTX *tls(void)
 
 static struct stream open_stream(int port, SSL_CTX *context)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port),
-				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in address = loopback(port);
 	struct stream stream = { .fd = socket(AF_INET, SOCK_STREAM, 0) };
 	int one = 1;
 
@@ -67,12 +48,8 @@ static struct stream open_stream(int port, SSL_CTX *context)
 
 static void close_stream(struct stream *stream)
 {
-	/* No TIME_WAIT: thousands of connections to one port would run out of ports. */
-	struct linger linger = { .l_onoff = 1 };
-
 	SSL_free(stream->ssl);
-	setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-	close(stream->fd);
+	close_at_once(stream->fd);
 }
 
 static void write_all(struct stream *stream, const char *bytes, size_t length)
@@ -152,6 +129,6 @@ int main(int argc, char **argv)
 	}
 	begin = now() - begin;
 	qsort(times, done, sizeof(*times), compare);
-	printf("%.3f %.3f\n", done * 1e6 / begin, times[done * 99 / 100]);
+	printf("%.3f %.3f\n", done * 1e9 / begin, times[done * 99 / 100] / 1e3);
 	return 0;
 }

@@ -3,30 +3,12 @@
  * connects PORT : connects to a listener of its own on 127.0.0.1:PORT, sends one byte and waits for one, rounds of 50; prints the nanoseconds
  * of connect() and of that exchange, one line a round.
  */
-#include <arpa/inet.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
+
+#include "loopback.h"
 
 enum { ROUNDS = 40, CONNECTS = 50 };
-
-static void fail(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec * 1e9 + time.tv_nsec;
-}
 
 /* Answers one byte with one byte, until its parent ends. */
 static void serve(int listener)
@@ -47,10 +29,7 @@ static void serve(int listener)
 
 int main(int argc, char **argv)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(argc == 2 ? atoi(argv[1]) : 0),
-				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	/* No TIME_WAIT: the ports would run out. */
-	struct linger linger = { .l_onoff = 1 };
+	struct sockaddr_in address = loopback(argc == 2 ? atoi(argv[1]) : 0);
 	int listener = socket(AF_INET, SOCK_STREAM, 0), one = 1;
 
 	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
@@ -73,8 +52,7 @@ int main(int argc, char **argv)
 				fail("exchange");
 			exchanging += now() - middle;
 			connecting += middle - begin;
-			setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-			close(fd);
+			close_at_once(fd);
 		}
 		printf("%.1f %.1f\n", connecting / CONNECTS, exchanging / CONNECTS);
 	}

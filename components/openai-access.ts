@@ -5,6 +5,7 @@ import { checked, requireArguments } from "./check";
 import { propagation, type KeyDelivery } from "./delivery";
 import { HostNodeAgent } from "./host-node-agent";
 import { CredentialBinding, CredentialSource, Service, WorkloadIdentity } from "./kubernetes";
+import { injectFor } from "./injected-process";
 import { kubernetesName, mountPath, objectName } from "./names";
 import { OpenAIKeyRole } from "./openai-key-role";
 import { OpenAISecretsEngine } from "./openai-secrets-engine";
@@ -112,6 +113,10 @@ export class OpenAIAccess extends pulumi.ComponentResource {
         const labels = { api: "openai" };
         // Other accesses have a Service of the same host: a binding means its own.
         const deliver = propagation(args.deliver ?? { file: true }, { ...labels, service: names.service });
+        const selector = processSelector(args.process);
+        const selectors = deliver.wire
+            ? injectFor(name, node, args.process, `${host}:${port}`).apply(() => [selector])
+            : [selector];
         const workload = this.workload(name, args);
         this.spiffeId = workload.spiffeId;
         this.path = deliver.file
@@ -193,7 +198,7 @@ export class OpenAIAccess extends pulumi.ComponentResource {
                 spec: {
                     workloadID: workload.id,
                     scope: { agent: { id: node.workloadId } },
-                    selectors: [processSelector(args.process)],
+                    selectors,
                 },
             },
             place,
@@ -209,8 +214,13 @@ export class OpenAIAccess extends pulumi.ComponentResource {
                     ...(args.refreshTrigger === undefined ? {} : { refreshTrigger: args.refreshTrigger }),
                 },
             },
-            // Made last, so that the agent's first try finds everything; removed first, so that it can still revoke.
-            { parent: this, dependsOn: [service, source, identity, login, this.keyRole] },
+            {
+                parent: this,
+                // Made last, so that the agent's first try finds everything; removed first, so that it can still revoke.
+                dependsOn: [service, source, identity, login, this.keyRole],
+                // Under a new name it is refused as long as the old one injects.
+                ...(deliver.wire ? { deleteBeforeReplace: true } : {}),
+            },
         );
         this.status = new BindingStatus(
             `${name}-status`,

@@ -35,6 +35,7 @@ export interface RecordedResource {
     dependencies: string[];
     protect: boolean;
     retainOnDelete: boolean;
+    deleteBeforeReplace: boolean;
     /** URN, or empty. */
     deletedWith: string;
     /** Number of aliases, those inherited from the parent included. */
@@ -147,6 +148,7 @@ interface Request {
     getDependenciesList(): string[];
     getProtect(): boolean | undefined;
     getRetainondelete(): boolean | undefined;
+    getDeletebeforereplace(): boolean;
     getDeletedwith(): string;
     getAliasesList(): unknown[];
     getCustomtimeouts(): { getCreate(): string; getUpdate(): string; getDelete(): string } | undefined;
@@ -198,6 +200,7 @@ const untouched = {
     secrets: [],
     protect: false,
     retainOnDelete: false,
+    deleteBeforeReplace: false,
     deletedWith: "",
     aliases: 0,
     customTimeouts: undefined,
@@ -213,6 +216,7 @@ function registered(request: Request) {
         secrets: secretPaths(wire).sort(),
         protect: request.getProtect() ?? false,
         retainOnDelete: request.getRetainondelete() ?? false,
+        deleteBeforeReplace: request.getDeletebeforereplace(),
         deletedWith: request.getDeletedwith(),
         aliases: request.getAliasesList().length,
         customTimeouts: timeouts && {

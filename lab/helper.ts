@@ -1,5 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import {
+    chmodSync,
+    copyFileSync,
+    existsSync,
+    mkdirSync,
+    readdirSync,
+    readFileSync,
+    renameSync,
+    rmSync,
+    statSync,
+    writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { artifact } from "./cache";
 import { run } from "./command";
@@ -16,11 +27,17 @@ const program = "riptides-tls";
 const sourceDirectory = join(repository, "kmod");
 const isSource = (path: string) => /^helper\/([^/]+\.[ch]|Makefile)$|^uapi\/riptides\.h$/.test(path);
 
+const helperKey = () => keyOfSources(sourceDirectory, isSource, suite, ...packages);
+
+/** Where the node installer looks: `<architecture>/riptides-tls`, and beside it the key of its sources. */
+const bundled = join(repository, "dist", "bundle", "helper");
+const keyFile = `${program}.sources`;
+
 /** The TLS helper, static and stripped; built again when its sources change. */
-export async function tlsHelper(): Promise<{ file: string; architecture: string }> {
+export async function tlsHelper(): Promise<{ file: string; architecture: string; key: string }> {
     const { stdout } = await run("uname", ["-m"]);
     const architecture = stdout.trim();
-    const key = keyOfSources(sourceDirectory, isSource, suite, ...packages);
+    const key = helperKey();
     const directory = await artifact("helper", `${program}-${architecture}`, key, async (place) => {
         const root = await helperBuildRoot();
         const inRoot = `/build/${process.pid}`;
@@ -45,20 +62,35 @@ export async function tlsHelper(): Promise<{ file: string; architecture: string 
             rmSync(work, { recursive: true, force: true });
         }
     });
-    return { file: join(directory, program), architecture };
+    return { file: join(directory, program), architecture, key };
 }
 
-/** Puts the TLS helper where the node installer looks: dist/bundle/helper/<uname -m>/riptides-tls. */
+/** Puts the TLS helper into the bundle: dist/bundle/helper/<uname -m>/riptides-tls. */
 export async function placeHelper(): Promise<string> {
-    const { file, architecture } = await tlsHelper();
-    const place = join(repository, "dist", "bundle", "helper", architecture);
+    const { file, architecture, key } = await tlsHelper();
+    const place = join(bundled, architecture);
     mkdirSync(place, { recursive: true });
     const target = join(place, program);
     if (!existsSync(target) || !readFileSync(target).equals(readFileSync(file))) {
         copyFileSync(file, `${target}.new`);
         renameSync(`${target}.new`, target);
     }
+    writeFileSync(join(place, keyFile), key);
     return target;
+}
+
+/** Architectures that a bundle holds the TLS helper for, and those whose program is not known to be of the present sources. */
+export function bundledHelpers(directory = bundled, key = helperKey()): { all: string[]; stale: string[] } {
+    const all = existsSync(directory)
+        ? readdirSync(directory)
+              .filter((name) => existsSync(join(directory, name, program)))
+              .sort()
+        : [];
+    const isCurrent = (name: string) => {
+        const file = join(directory, name, keyFile);
+        return existsSync(file) && readFileSync(file, "utf8") === key;
+    };
+    return { all, stale: all.filter((name) => !isCurrent(name)) };
 }
 
 /** A Debian with a compiler and the static libraries of OpenSSL. */

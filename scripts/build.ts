@@ -4,6 +4,7 @@
 import { spawnSync } from "node:child_process";
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
+import { bundledHelpers } from "../lab/helper";
 import { bundle, type Bundled } from "./build/bundle";
 import { Stamps, writeAtomic } from "./build/stamp";
 
@@ -224,6 +225,22 @@ function helperSources(): Recipe {
     };
 }
 
+/** Says that the bundle lacks the TLS helper's program. @throws BuildError when it holds one of other sources */
+function checkHelper(): void {
+    const { all, stale } = bundledHelpers();
+    if (stale.length > 0) {
+        const files = stale.map((name) => `dist/bundle/helper/${name}/riptides-tls`).join(", ");
+        throw new BuildError(
+            `${files}: not known to be built from kmod/helper as it is now; \`${helperCommand}\` renews it, or remove it`,
+        );
+    }
+    if (all.length === 0) {
+        console.log(`The bundle holds no riptides-tls: nodes that inject must build it. \`${helperCommand}\` adds it.`);
+    }
+}
+
+const helperCommand = "npm run lab -- helper";
+
 function manifest(): { version: string } {
     return JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
 }
@@ -270,7 +287,11 @@ if (require.main === module) {
     const done =
         unknown.length > 0
             ? Promise.reject(new BuildError(`no target ${unknown.join(", ")}; there are ${targets.join(", ")}`))
-            : build({ only: asked.length > 0 ? (asked as Target[]) : undefined, log: console.log });
+            : build({ only: asked.length > 0 ? (asked as Target[]) : undefined, log: console.log }).then(() => {
+                  if (asked.length === 0 || asked.includes("helper")) {
+                      checkHelper();
+                  }
+              });
     done.catch((error: unknown) => {
         console.error(error instanceof Error ? error.message : error);
         process.exitCode = 1;

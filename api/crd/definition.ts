@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { group, version, type Kind } from "./schema";
+import { group, version } from "./group";
+import type { Kind } from "./kind";
 
 /** `apiextensions.k8s.io/v1` CustomResourceDefinition of a kind, without `apiVersion` and `kind`. */
 export function customResourceDefinition(kind: Kind) {

@@ -11,7 +11,8 @@ const key = { workload: "573a25be-8b5f-5c50-837e-9bbb2db38ed0", binding: "keys" 
 
 function service(name: string, change: Partial<ServiceSpec> = {}): ServiceResource {
     const addresses = [{ address: `${name}.example.org` }];
-    return { name, uid: name, generation: 1, spec: { labels: { api: "openai" }, addresses, ...change } };
+    const spec = { labels: { api: "openai" }, addresses, ...change };
+    return { name, uid: name, generation: 1, createdAt: "2026-01-01T00:00:00Z", spec };
 }
 
 function planned(services: ServiceResource[], injection: Partial<InjectionSpec> = {}) {

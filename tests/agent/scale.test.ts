@@ -47,7 +47,8 @@ describe("agent: a thousand bindings", () => {
     it("inject, each into a Service of its own, in one table", async () => {
         for (let index = 0; index < count; index++) {
             const service = { service: `s${index}` };
-            node.service(`openai-${index}`, { labels: { api: "openai", ...service } });
+            const addresses = [{ address: `s${index}.example.org` }];
+            node.service(`openai-${index}`, { labels: { api: "openai", ...service }, addresses });
             node.wireBinding(`keys-${index}`, { selectors: [{ api: "openai", ...service }] });
         }
         await node.start();

@@ -228,8 +228,9 @@ describe("agent: delivery on the wire", () => {
         node.service("openai", { addresses: [{ address: host }, { address: "eu.openai.com" }] });
         node.source();
         node.identity();
+        node.service("other", { labels: { api: "other" }, addresses: [{ address: "api.example.org" }] });
         node.wireBinding("a");
-        node.wireBinding("b");
+        node.wireBinding("b", { selectors: [{ api: "other" }] });
         node.binding("c");
         await node.start();
         await node.clock.advance(3_000);

@@ -4,6 +4,7 @@ import { Ajv } from "ajv";
 import * as pulumi from "@pulumi/pulumi";
 import { credentialPath, kinds, spiffeId } from "../../api";
 import * as riptides from "../../components";
+import { injectFor } from "../../components/injected-process";
 import { record, unknown } from "../../components/testing";
 import { program } from "./program";
 
@@ -103,6 +104,63 @@ describe("OpenAIAccess", function () {
             workloadID: "ai-agent",
             scope: { agent: { id: unknown } },
             selectors: [{ "process:binary:path": "/usr/local/bin/ai-agent", "systemd:unit": "ai-agent.service" }],
+        });
+    });
+
+    describe("twice on a node", () => {
+        const binaryPath = "/usr/local/bin/ai-agent";
+        const twice = (process: riptides.WorkloadProcess, deliver: riptides.KeyDelivery = { wire: true }) =>
+            record(() => {
+                const { engine, node } = program({ access: { process: { binaryPath }, deliver: { wire: true } } });
+                new riptides.OpenAIAccess("second", {
+                    engine,
+                    node,
+                    projectId: "proj_2",
+                    process,
+                    deliver,
+                    vaultAddress: "https://bao.example.org:8200",
+                });
+            });
+
+        it("is refused when both inject for the same process, one of all its facts or of some", async () => {
+            for (const process of [{ binaryPath }, { binaryPath, uid: 1000 }]) {
+                await assert.rejects(twice(process), (error: Error) => {
+                    assert.match(
+                        error.message,
+                        /process: OpenAIAccess "ai-agent" injects for the same process of the node at api\.openai\.com:443\. Give .*\[InjectionClash\]/,
+                    );
+                    return true;
+                });
+            }
+        });
+
+        it("is refused as soon as the facts are known when another resource gives them", async () => {
+            const late = await record(async () => {
+                const { node } = program({ access: { process: { binaryPath }, deliver: { wire: true } } });
+                const known = { binaryPath: pulumi.output(Promise.resolve(binaryPath)) };
+                const output = injectFor("second", node, known, "api.openai.com:443");
+                await (output as unknown as { promise(): Promise<void> }).promise();
+            }).then(
+                () => "taken",
+                (error: Error) => error.message,
+            );
+            assert.match(late, /\[InjectionClash\]$/);
+        });
+
+        it("is not judged in a preview that does not know the facts", async () => {
+            await record(
+                () => {
+                    const { node, access } = program({ access: { process: { binaryPath }, deliver: { wire: true } } });
+                    injectFor("second", node, { binaryPath: access.status.agent as pulumi.Output<string> }, "x");
+                },
+                { preview: true },
+            );
+        });
+
+        it("is left to the node when the facts differ, or one key is only a file", async () => {
+            await twice({ uid: 1000 });
+            await twice({ binaryPath: "/usr/local/bin/other" });
+            await twice({ binaryPath }, { file: true });
         });
     });
 
@@ -232,6 +290,19 @@ describe("OpenAIAccess", function () {
             assert.deepEqual(spec(stack, "CredentialBinding").propagation, { sysfs: {}, injection: { selectors } });
             assert.deepEqual(await valueOf(stack.result.files), [{ path, type: "CREDENTIAL" }]);
             assert.deepEqual(await valueOf(stack.result.injection), { services });
+        });
+
+        it("gives its place up before a binding of a new name takes it, while a file needs no gap", async () => {
+            for (const [deliver, first] of [
+                [{ wire: true }, true],
+                [{ file: true }, false],
+            ] as const) {
+                const stack = await record(() => program({ access: { deliver } }));
+                assert.equal(
+                    stack.only("kubernetes:core.riptides.io/v1alpha1:CredentialBinding").deleteBeforeReplace,
+                    first,
+                );
+            }
         });
 
         it("takes rules, header, scheme, field and authorities", async () => {

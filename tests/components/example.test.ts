@@ -100,11 +100,16 @@ describe("the example's AI agent", function () {
             env: { PATH: process.env["PATH"], OPENAI_BASE_URL: address, ...env },
         });
         let output = "";
+        // Once: the program's second SIGTERM is the system's, and ends it at once.
+        let stop = () => {
+            stop = () => undefined;
+            child.kill("SIGTERM");
+        };
         child.stdout.setEncoding("utf8").on("data", (text: string) => {
             output += text;
             text.trim()
                 .split("\n")
-                .forEach((line) => onLine(line, () => child.kill("SIGTERM")));
+                .forEach((line) => onLine(line, () => stop()));
         });
         child.stderr.setEncoding("utf8").on("data", (text: string) => (output += text));
         return new Promise<{ code: number | null; output: string }>((done) =>

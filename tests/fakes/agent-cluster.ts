@@ -28,6 +28,8 @@ export class FakeCluster implements Cluster {
     daemonWrites = 0;
     /** Thrown by every write until taken away. */
     fault?: RiptidesError;
+    /** Of what is created from now on. */
+    createdAt = "2026-01-01T00:00:00Z";
     private changed: (() => void) | undefined;
     private uids = 0;
 
@@ -43,6 +45,7 @@ export class FakeCluster implements Cluster {
             name,
             uid: known?.uid ?? `uid-${++this.uids}`,
             generation: (known?.generation ?? 0) + 1,
+            createdAt: known?.createdAt ?? this.createdAt,
             spec,
             ...(known?.status === undefined ? {} : { status: known.status }),
         };

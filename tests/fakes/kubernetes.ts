@@ -4,7 +4,14 @@ import type { AddressInfo } from "node:net";
 
 /** An object of the fake, as the API shows it. */
 export interface KubernetesObject {
-    metadata: { name: string; namespace: string; generation?: number; resourceVersion?: string };
+    metadata: {
+        name: string;
+        namespace: string;
+        uid?: string;
+        generation?: number;
+        creationTimestamp?: string;
+        resourceVersion?: string;
+    };
     spec?: Record<string, unknown>;
     status?: Record<string, unknown>;
 }
