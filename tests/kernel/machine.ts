@@ -23,6 +23,13 @@ export const place = "/usr/local/lib/riptides-kernel-test";
 
 export const act = `${place}/act`;
 export const exespoof = `${place}/exespoof`;
+
+/** How a program of helpers/ is linked, where not statically. */
+const linking: Record<string, readonly string[]> = {
+    // Its last part is copied, and runs alone.
+    exespoof: ["-static", "-no-pie", "-fno-stack-protector", "-fcf-protection=none"],
+    "preload.so": ["-shared", "-fPIC", "-nostdlib"],
+};
 const modulePath = `${place}/riptides.ko`;
 export const workload = "6f1d9f3c-0102-4003-8004-0506070809ab";
 /** Deliveries of a binding. */
@@ -162,10 +169,10 @@ export class Machine {
         try {
             await this.sh(`mkdir -p ${place}`);
             for (const name of programs) {
-                const plain = name === "exespoof" ? ["-no-pie", "-fno-stack-protector", "-fcf-protection=none"] : [];
                 const out = join(built, name);
-                const source = join(helpers, `${name}.c`);
-                execFileSync("gcc", ["-O2", "-Wall", "-static", ...plain, `-I${kmod}`, "-o", out, source]);
+                const source = join(helpers, `${name.replace(/\.so$/, "")}.c`);
+                const how = linking[name] ?? ["-static"];
+                execFileSync("gcc", ["-O2", "-Wall", ...how, `-I${kmod}`, "-o", out, source]);
                 await this.guest.upload(out, `${place}/${name}`);
             }
             await this.guest.upload(this.guest.moduleFile, modulePath);

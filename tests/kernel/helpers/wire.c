@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A process with connections, one action an argument, one output line each. TEXT knows \r \n \0 \\ and \xHH.
 //   uid=N comm=NAME userns         takes on an identity
+//   dumpable                       can be traced and dumped, as a process that was started with its user
 //   child pass                     the rest runs in a child; with pass it gets the socket by SCM_RIGHTS
 //   socket=KIND                    for the next connect: tcp (default), tcp6, mptcp, fastopen (TCP_FASTOPEN_CONNECT)
 //   connect=PORT[@ADDRESS]         a new connection, which the next actions use; use=N goes back to the N-th
@@ -565,6 +566,8 @@ static void act_on_identity(char *argument)
         printf("uid %s\n", outcome(setgroups(0, NULL) < 0 ? -1 : setresuid(atoi(value), atoi(value), atoi(value))));
     else if (is(argument, "comm=", &value))
         printf("comm %s\n", outcome(prctl(PR_SET_NAME, value)));
+    else if (!strcmp(argument, "dumpable"))
+        printf("dumpable %s\n", outcome(prctl(PR_SET_DUMPABLE, 1)));
     else if (!strcmp(argument, "userns"))
         printf("userns %s\n", outcome(unshare(CLONE_NEWUSER)));
     else if (!strcmp(argument, "child") || !strcmp(argument, "pass"))
