@@ -30,7 +30,7 @@ const linking: Record<string, readonly string[]> = {
     exespoof: ["-static", "-no-pie", "-fno-stack-protector", "-fcf-protection=none"],
     "preload.so": ["-shared", "-fPIC", "-nostdlib"],
 };
-const modulePath = `${place}/riptides.ko`;
+export const modulePath = `${place}/riptides.ko`;
 export const workload = "6f1d9f3c-0102-4003-8004-0506070809ab";
 /** Deliveries of a binding. */
 export const inFile = { file: true, wire: false };
@@ -101,7 +101,7 @@ export class Machine {
 
     /** The kernel's log since {@link start}. */
     async log(): Promise<string[]> {
-        const lines = (await this.sh("dmesg --notime 2>/dev/null || dmesg")).split("\n");
+        const lines = (await this.sh("dmesg --notime 2>/dev/null || dmesg")).split("\n").filter(Boolean);
         return lines.slice(this.logStart);
     }
 
