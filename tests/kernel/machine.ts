@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFileSync } from "node:child_process";
 import * as assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -170,9 +170,8 @@ export class Machine {
             await this.sh(`mkdir -p ${place}`);
             for (const name of programs) {
                 const out = join(built, name);
-                const source = join(helpers, `${name.replace(/\.so$/, "")}.c`);
                 const how = linking[name] ?? ["-static"];
-                execFileSync("gcc", ["-O2", "-Wall", ...how, `-I${kmod}`, "-o", out, source]);
+                execFileSync("gcc", ["-O2", "-Wall", ...how, `-I${kmod}`, "-o", out, ...sourcesOf(name)]);
                 await this.guest.upload(out, `${place}/${name}`);
             }
             await this.guest.upload(this.guest.moduleFile, modulePath);
@@ -196,6 +195,15 @@ export class Machine {
         const lines = output.trim().split("\n");
         return Object.fromEntries(lines.map((line) => line.split(" ")).map(([name, value]) => [name!, Number(value)]));
     }
+}
+
+/** The C files of a program: one of its name, or all in a folder of its name. */
+function sourcesOf(program: string): string[] {
+    const folder = join(helpers, program);
+    if (!existsSync(folder)) return [join(helpers, `${program.replace(/\.so$/, "")}.c`)];
+    return readdirSync(folder)
+        .filter((name) => name.endsWith(".c"))
+        .map((name) => join(folder, name));
 }
 
 /** The numbers of a line such as `whole=3 stale=0`. */

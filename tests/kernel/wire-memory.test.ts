@@ -23,9 +23,11 @@ const silent = (name: string) => `/big/10?${targetOf(name)}`;
 describe("kernel module: the memory of a process on the wire", function () {
     this.timeout(400_000);
     let wire: Wire;
+    let corePattern: string;
 
     before(async () => {
         wire = await Wire.start(bindings, ["spy", "preload.so"]);
+        corePattern = await wire.machine.sh("cat /proc/sys/kernel/core_pattern");
         await wire.machine.sh(
             [
                 `cp ${wireProgram} ${wireBound}; cp /usr/bin/curl ${curlBound}`,
@@ -42,7 +44,7 @@ describe("kernel module: the memory of a process on the wire", function () {
         });
     });
     after(async () => {
-        await wire.machine.sh("sysctl -qw kernel.core_pattern=core");
+        await wire.machine.sh("cat >/proc/sys/kernel/core_pattern", corePattern);
         await wire.stop();
     });
 

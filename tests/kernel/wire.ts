@@ -89,13 +89,13 @@ export function services(change: Partial<KernelInjection> = {}): KernelInjection
     return declared.flatMap((port) => [service(host, port, change), service(otherHost, port, change)]);
 }
 
-/** A request head for helpers/wire.c; `%` is the name of the scenario. */
+/** A request head for helpers/wire; `%` is the name of the scenario. */
 export function request(method = "GET", target = "/%", ...fields: string[]): string {
     const lines = [`${method} ${target} HTTP/1.1`, `Host: ${host}`, ...fields, "", ""];
     return lines.join("\\r\\n");
 }
 
-/** One run of helpers/wire.c: what it does and what it sees. */
+/** One run of helpers/wire: what it does and what it sees. */
 export interface Scenario {
     name: string;
     as?: number;
