@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFileSync } from "node:child_process";
 import * as assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -23,7 +23,14 @@ export const place = "/usr/local/lib/riptides-kernel-test";
 
 export const act = `${place}/act`;
 export const exespoof = `${place}/exespoof`;
-const modulePath = `${place}/riptides.ko`;
+
+/** How a program of helpers/ is linked, where not statically. */
+const linking: Record<string, readonly string[]> = {
+    // Its last part is copied, and runs alone.
+    exespoof: ["-static", "-no-pie", "-fno-stack-protector", "-fcf-protection=none"],
+    "preload.so": ["-shared", "-fPIC", "-nostdlib"],
+};
+export const modulePath = `${place}/riptides.ko`;
 export const workload = "6f1d9f3c-0102-4003-8004-0506070809ab";
 /** Deliveries of a binding. */
 export const inFile = { file: true, wire: false };
@@ -94,7 +101,7 @@ export class Machine {
 
     /** The kernel's log since {@link start}. */
     async log(): Promise<string[]> {
-        const lines = (await this.sh("dmesg --notime 2>/dev/null || dmesg")).split("\n");
+        const lines = (await this.sh("dmesg --notime 2>/dev/null || dmesg")).split("\n").filter(Boolean);
         return lines.slice(this.logStart);
     }
 
@@ -162,10 +169,9 @@ export class Machine {
         try {
             await this.sh(`mkdir -p ${place}`);
             for (const name of programs) {
-                const plain = name === "exespoof" ? ["-no-pie", "-fno-stack-protector", "-fcf-protection=none"] : [];
                 const out = join(built, name);
-                const source = join(helpers, `${name}.c`);
-                execFileSync("gcc", ["-O2", "-Wall", "-static", ...plain, `-I${kmod}`, "-o", out, source]);
+                const how = linking[name] ?? ["-static"];
+                execFileSync("gcc", ["-O2", "-Wall", ...how, `-I${kmod}`, "-o", out, ...sourcesOf(name)]);
                 await this.guest.upload(out, `${place}/${name}`);
             }
             await this.guest.upload(this.guest.moduleFile, modulePath);
@@ -189,6 +195,15 @@ export class Machine {
         const lines = output.trim().split("\n");
         return Object.fromEntries(lines.map((line) => line.split(" ")).map(([name, value]) => [name!, Number(value)]));
     }
+}
+
+/** The C files of a program: one of its name, or all in a folder of its name. */
+function sourcesOf(program: string): string[] {
+    const folder = join(helpers, program);
+    if (!existsSync(folder)) return [join(helpers, `${program.replace(/\.so$/, "")}.c`)];
+    return readdirSync(folder)
+        .filter((name) => name.endsWith(".c"))
+        .map((name) => join(folder, name));
 }
 
 /** The numbers of a line such as `whole=3 stale=0`. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as assert from "node:assert/strict";
-import { place } from "./machine";
+import { exespoof, place } from "./machine";
 import { bearerOf, type Binding, host, ports, request, type Scenario, scenarios, Wire, wireProgram } from "./wire";
 
 const bindings: Record<string, Binding> = {
@@ -8,6 +8,7 @@ const bindings: Record<string, Binding> = {
     named: { uid: 2002, facts: [{ uid: 2002, comm: "trusted" }] },
     rooted: { uid: 0, facts: [{ uid: 0, comm: "rooted" }] },
     executable: { uid: 2004 },
+    ofRoot: { uid: 0 },
 };
 const get = request();
 const connect = `connect=${ports.good}`;
@@ -27,7 +28,10 @@ describe("kernel module: attacks on the wire", function () {
         await wire.machine.sh(`cp ${wireProgram} ${place}/wire-bound; cp ${wireProgram} ${place}/wire-copy`);
         const executable = await wire.machine.executable(`${place}/wire-bound`);
         const sha256 = await wire.machine.sha256(`${place}/wire-bound`);
-        await wire.bind({ executable: { uid: 2004, facts: [{ uid: 2004, executable, sha256 }] } });
+        await wire.bind({
+            executable: { uid: 2004, facts: [{ uid: 2004, executable, sha256 }] },
+            ofRoot: { uid: 0, facts: [{ uid: 0, executable, sha256 }] },
+        });
     });
     after(() => wire.stop());
 
@@ -207,6 +211,27 @@ describe("kernel module: attacks on the wire", function () {
             plain.map(({ detail }) => detail),
             Array(3).fill(`GET /imposter HTTP/1.1\r\nHost: ${host}\r\n\r\n`),
         );
+    });
+
+    describe("by a process that passes for the bound executable", () => {
+        const spoof = (uid: number, ...initial: string[]) =>
+            wire.machine.sh([exespoof, uid, `${place}/wire-bound`, `port=${ports.good}`, ...initial].join(" "));
+        const spoofed = async () =>
+            (await wire.journal()).filter(({ target, detail }) => `${target} ${detail}`.includes("/spoofed"));
+
+        it("carries nothing of it in a user namespace of its own", async () => {
+            // The spoof has worked, and the server has ended what is no TLS.
+            assert.equal(await spoof(bindings.executable!.uid), "SR000\n");
+            assert.deepEqual(
+                (await spoofed()).map(({ what, detail }) => [what, detail]),
+                [["plain", `GET /spoofed HTTP/1.1\r\nHost: ${host}\r\n\r\n`]],
+            );
+        });
+
+        it("is deceived by root in the initial one, as nothing else tells the two apart", async () => {
+            assert.match(await spoof(bindings.ofRoot!.uid, "initial"), /^SR000\nHTTP\/1\.1 200 /);
+            assert.deepEqual((await spoofed()).at(-1)!.authorization, [`Bearer ${bearerOf("ofRoot")}`]);
+        });
     });
 
     describe("by the TLS helper's device", () => {

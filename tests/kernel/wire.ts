@@ -89,16 +89,18 @@ export function services(change: Partial<KernelInjection> = {}): KernelInjection
     return declared.flatMap((port) => [service(host, port, change), service(otherHost, port, change)]);
 }
 
-/** A request head for helpers/wire.c; `%` is the name of the scenario. */
+/** A request head for helpers/wire; `%` is the name of the scenario. */
 export function request(method = "GET", target = "/%", ...fields: string[]): string {
     const lines = [`${method} ${target} HTTP/1.1`, `Host: ${host}`, ...fields, "", ""];
     return lines.join("\\r\\n");
 }
 
-/** One run of helpers/wire.c: what it does and what it sees. */
+/** One run of helpers/wire: what it does and what it sees. */
 export interface Scenario {
     name: string;
     as?: number;
+    /** Default: {@link wireProgram}; a copy of it. */
+    program?: string;
     does: string[];
     sees: (string | RegExp)[];
     /** Requests that the server has got of it. */
@@ -114,8 +116,9 @@ export class Wire {
         readonly bindings: Record<string, Binding>,
     ) {}
 
-    static async start(bindings: Record<string, Binding>): Promise<Wire> {
-        const machine = await Machine.start(["wire", "capture", "liar", "wirestorm"]);
+    /** `programs`: more of helpers/ to be placed. */
+    static async start(bindings: Record<string, Binding>, programs: readonly string[] = []): Promise<Wire> {
+        const machine = await Machine.start(["wire", "capture", "liar", "wirestorm", ...programs]);
         const wire = new Wire(machine, bindings);
         await wire.placeServer();
         await machine.sh(
@@ -191,9 +194,9 @@ export class Wire {
     readonly finish = `printf x >${meeting}; timeout 60 head -c1 ${meeting}.done >/dev/null; cat ${meeting}.out`;
 
     /** The shell command of a scenario. */
-    command({ name, as = this.bindings.bound!.uid, does }: Scenario): string {
+    command({ name, as = this.bindings.bound!.uid, program = wireProgram, does }: Scenario): string {
         const actions = [`uid=${as}`, ...does].map((action) => quote(action.replaceAll("%", targetOf(name))));
-        return `timeout -s KILL 60 ${wireProgram} ${actions.join(" ")} 2>&1`;
+        return `timeout -s KILL 60 ${program} ${actions.join(" ")} 2>&1`;
     }
 
     /** Waits until the journal has a line that matches, then answers all of it. */

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// exespoof UID EXE FILE: as UID, in a user namespace of its own, passes for EXE (prctl PR_SET_MM_MAP) and reads FILE.
+// exespoof UID EXE WHAT [initial]: as UID, in a user namespace of its own (or the initial one, which takes root), passes for
+// EXE (prctl PR_SET_MM_MAP) and then reads the file WHAT, or the answer to a request to the port when WHAT is "port=N".
 // The kernel lets a process name another executable once nothing of the old one is mapped, so the last part runs
 // from a copy on an anonymous page, by system calls alone. Build: -static -no-pie, no stack protector, no CET.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <grp.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <linux/prctl.h>
@@ -18,13 +21,16 @@
 #define RANGES 32
 #define CODE_SIZE 4096
 #define STACK_SIZE 65536
+#define REQUEST "GET /spoofed HTTP/1.1\r\nHost: api.test\r\n\r\n"
 
 struct plan {
     unsigned long ranges[RANGES][2];
     long count;
     struct prctl_mm_map map;
     char file[256];
-    char content[512];
+    struct sockaddr_in service; /* when its port is not 0 */
+    char request[sizeof(REQUEST)];
+    char content[2048];
     char report[8];
 };
 
@@ -43,7 +49,14 @@ static __attribute__((noinline, used, section(".moved"))) void moved(struct plan
     for (long i = 0; i < plan->count; i++)
         call(SYS_munmap, plan->ranges[i][0], plan->ranges[i][1] - plan->ranges[i][0], 0, 0, 0);
     long set = call(SYS_prctl, PR_SET_MM, PR_SET_MM_MAP, (long)&plan->map, sizeof(plan->map), 0);
-    long file = call(SYS_open, (long)plan->file, O_RDONLY, 0, 0, 0);
+    long file;
+    if (plan->service.sin_port) {
+        file = call(SYS_socket, AF_INET, SOCK_STREAM, 0, 0, 0);
+        call(SYS_connect, file, (long)&plan->service, sizeof(plan->service), 0, 0);
+        call(SYS_write, file, (long)plan->request, sizeof(plan->request) - 1, 0, 0);
+    } else {
+        file = call(SYS_open, (long)plan->file, O_RDONLY, 0, 0, 0);
+    }
     long length = call(SYS_read, file, (long)plan->content, sizeof(plan->content), 0, 0);
     plan->report[0] = set == 0 ? 'S' : 'F';
     plan->report[1] = length < 0 ? 'E' : 'R';
@@ -80,12 +93,12 @@ static void find_own_mappings(struct plan *plan)
 
 int main(int argc, char **argv)
 {
-    if (argc != 4)
+    if (argc != 4 && (argc != 5 || strcmp(argv[4], "initial")))
         return 2;
     uid_t uid = atoi(argv[1]);
     if (setgroups(0, NULL) || setresgid(uid, uid, uid) || setresuid(uid, uid, uid) || prctl(PR_SET_DUMPABLE, 1))
         return 5;
-    if (unshare(CLONE_NEWUSER)) {
+    if (argc == 4 && unshare(CLONE_NEWUSER)) {
         perror("unshare");
         return 6;
     }
@@ -93,6 +106,9 @@ int main(int argc, char **argv)
     char *code = pages(CODE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC);
     char *stack = pages(STACK_SIZE, PROT_READ | PROT_WRITE);
     find_own_mappings(plan);
+    if (!strncmp(argv[3], "port=", 5))
+        plan->service = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(atoi(argv[3] + 5)), .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    memcpy(plan->request, REQUEST, sizeof(REQUEST));
     snprintf(plan->file, sizeof(plan->file), "%s", argv[3]);
     plan->map = (struct prctl_mm_map){
         .start_code = 0x400000, .end_code = 0x401000, .start_data = 0x500000, .end_data = 0x500000,

@@ -4,25 +4,15 @@
 // Binding k (0 to 7) belongs to uid 2000 + k and its content is letters 'a' + k; nobody else may ever see such a letter.
 // Prints one line of counters; "wrong" counts bytes that a reader must not have got and must be 0.
 #define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-#include "uapi/riptides.h"
+#include "storm.h"
 
 #define BINDINGS 8
 #define READERS 12
 #define HELD 4
-#define FIRST_UID 2000
 #define UUID "00000000-0000-4000-8000-000000000000"
 
 struct counters {
@@ -31,38 +21,6 @@ struct counters {
 };
 
 static struct counters *count;
-static time_t deadline;
-static unsigned long long seq;
-
-static int over(void)
-{
-    return time(NULL) >= deadline;
-}
-
-static void add(unsigned long *counter)
-{
-    __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
-}
-
-static long long now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
-
-static void head(struct riptides_header *header, int type, size_t length)
-{
-    *header = (struct riptides_header){ .length = length, .type = type, .seq = ++seq };
-}
-
-static void name_key(struct riptides_key *key, int binding)
-{
-    memset(key, 0, sizeof(*key));
-    key->workload[6] = 0x40;
-    key->workload[8] = 0x80;
-    snprintf(key->binding, sizeof(key->binding), "storm-%d", binding);
-}
 
 static void commit_table(int device)
 {
@@ -73,15 +31,7 @@ static void commit_table(int device)
     if (write(device, &begin, sizeof(begin)) < 0)
         return;
     for (int binding = 0; binding < BINDINGS; binding++) {
-        struct {
-            struct riptides_binding fixed;
-            struct riptides_facts facts;
-        } frame = { .fixed = { .delivery = RIPTIDES_DELIVER_FILE }, .facts = { .mask = RIPTIDES_FACT_UID, .uid = FIRST_UID + binding } };
-        if (!(present & 1 << binding))
-            continue;
-        name_key(&frame.fixed.key, binding);
-        head(&frame.fixed.header, RIPTIDES_BINDING, sizeof(frame));
-        if (write(device, &frame, sizeof(frame)) < 0)
+        if (present & 1 << binding && stage_binding(device, binding, RIPTIDES_DELIVER_FILE) < 0)
             return;
     }
     struct riptides_commit commit = { .generation = begin.generation };
@@ -106,26 +56,20 @@ static void publish(int device, int binding)
         add(&count->publishes);
 }
 
-static void be_agent(void)
+static void be_agent(int unused)
 {
     static unsigned char reply[sizeof(struct riptides_header) + RIPTIDES_BLOB_MAX];
-    struct riptides_hello hello = { .abi = RIPTIDES_ABI, .agent_version = "storm" };
-    int device = open(RIPTIDES_DEVICE, O_RDWR | O_NONBLOCK);
-    head(&hello.header, RIPTIDES_HELLO, sizeof(hello));
-    if (device < 0 || write(device, &hello, sizeof(hello)) < 0)
-        _exit(1);
+    int device = begin_session();
+    (void)unused;
     add(&count->agents);
     while (!over()) {
-        struct riptides_wipe wipe = { 0 };
         struct riptides_blob *blob = (struct riptides_blob *)reply;
         switch (rand() % 8) {
         case 0:
             commit_table(device);
             break;
         case 1:
-            name_key(&wipe.key, rand() % BINDINGS);
-            head(&wipe.header, RIPTIDES_WIPE, sizeof(wipe));
-            if (write(device, &wipe, sizeof(wipe)) > 0)
+            if (wipe(device, rand() % BINDINGS) > 0)
                 add(&count->wipes);
             break;
         case 2:
@@ -174,8 +118,7 @@ static void be_reader(int user)
     char path[256], bytes[8192];
     int files[HELD], of[HELD];
     memset(files, -1, sizeof(files));
-    if (setgroups(0, NULL) || setresuid(FIRST_UID + user, FIRST_UID + user, FIRST_UID + user))
-        _exit(1);
+    become_user(user);
     while (!over()) {
         int slot = rand() % HELD;
         size_t piece = rand() % 2 ? RIPTIDES_CONTENT_MAX + 1 : 1 + rand() % 2000;
@@ -199,22 +142,6 @@ static void be_reader(int user)
     _exit(0);
 }
 
-static pid_t start(void (*work)(int), int argument, int seed)
-{
-    pid_t child = fork();
-    if (child == 0) {
-        srand(seed);
-        work(argument);
-    }
-    return child;
-}
-
-static void agent_work(int unused)
-{
-    (void)unused;
-    be_agent();
-}
-
 static void reload(const char *module)
 {
     if (syscall(SYS_delete_module, "riptides", O_NONBLOCK) < 0)
@@ -234,12 +161,12 @@ int main(int argc, char **argv)
         return 2;
     int seed = atoi(argv[2]), status;
     deadline = time(NULL) + atoi(argv[1]);
-    count = mmap(NULL, sizeof(*count), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    count = shared_counters(sizeof(*count));
     srand(seed);
     for (int reader = 0; reader < READERS; reader++)
         start(be_reader, reader % (BINDINGS + 1), seed + reader);
     while (!over()) {
-        pid_t agent = start(agent_work, 0, ++seed);
+        pid_t agent = start(be_agent, 0, ++seed);
         usleep(50000 + rand() % 1500000);
         kill(agent, SIGKILL);
         waitpid(agent, &status, 0);

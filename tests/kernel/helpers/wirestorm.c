@@ -6,27 +6,17 @@
 // Prints one line of counters; "wrong" counts answers with another secret, more than one, or none, and must be 0.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-#include "uapi/riptides.h"
+#include "storm.h"
 
 #define BINDINGS 4
 #define CLIENTS 10
-#define FIRST_UID 2000
 #define GOOD 8443
 #define WRONG_NAME 8445
 #define DROP 8449
@@ -38,43 +28,7 @@ struct counters {
 };
 
 static struct counters *count;
-static time_t deadline;
-static unsigned long long seq;
 static const int ports[] = { GOOD, WRONG_NAME, DROP, SILENT };
-
-static int over(void)
-{
-    return time(NULL) >= deadline;
-}
-
-static void add(unsigned long *counter)
-{
-    __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
-}
-
-static void head(struct riptides_header *header, int type, size_t length)
-{
-    *header = (struct riptides_header){ .length = length, .type = type, .seq = ++seq };
-}
-
-static void name_key(struct riptides_key *key, int binding)
-{
-    memset(key, 0, sizeof(*key));
-    key->workload[6] = 0x40;
-    key->workload[8] = 0x80;
-    snprintf(key->binding, sizeof(key->binding), "storm-%d", binding);
-}
-
-static int stage_binding(int device, int binding)
-{
-    struct {
-        struct riptides_binding fixed;
-        struct riptides_facts facts;
-    } frame = { .fixed = { .delivery = RIPTIDES_DELIVER_WIRE }, .facts = { .mask = RIPTIDES_FACT_UID, .uid = FIRST_UID + binding } };
-    name_key(&frame.fixed.key, binding);
-    head(&frame.fixed.header, RIPTIDES_BINDING, sizeof(frame));
-    return write(device, &frame, sizeof(frame));
-}
 
 static int stage_injection(int device, int binding, int port)
 {
@@ -104,7 +58,7 @@ static void commit_table(int device)
     for (int binding = 0; taken && binding < BINDINGS; binding++) {
         if (!(present & 1 << binding))
             continue;
-        taken = stage_binding(device, binding) > 0;
+        taken = stage_binding(device, binding, RIPTIDES_DELIVER_WIRE) > 0;
         for (size_t port = 0; taken && port < sizeof(ports) / sizeof(*ports); port++)
             taken = stage_injection(device, binding, ports[port]) > 0;
     }
@@ -120,11 +74,9 @@ static void publish(int device, int binding)
         struct riptides_secret fixed;
         char value[64];
     } frame = { 0 };
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
     int length = snprintf(frame.value, sizeof(frame.value), "sk-%d-%llu", FIRST_UID + binding, seq);
     name_key(&frame.fixed.key, binding);
-    frame.fixed.expires_at_ms = now.tv_sec * 1000LL + now.tv_nsec / 1000000 + 200 + rand() % 20000;
+    frame.fixed.expires_at_ms = now_ms() + 200 + rand() % 20000;
     frame.fixed.lengths[0] = length;
     head(&frame.fixed.header, RIPTIDES_SECRET, sizeof(frame.fixed) + length);
     if (write(device, &frame, sizeof(frame.fixed) + length) > 0)
@@ -134,26 +86,19 @@ static void publish(int device, int binding)
 static void be_agent(int unused)
 {
     static unsigned char reply[65552];
-    struct riptides_hello hello = { .abi = RIPTIDES_ABI, .agent_version = "storm" };
-    int device = open(RIPTIDES_DEVICE, O_RDWR | O_NONBLOCK);
+    int device = begin_session();
     (void)unused;
-    head(&hello.header, RIPTIDES_HELLO, sizeof(hello));
-    if (device < 0 || write(device, &hello, sizeof(hello)) < 0)
-        _exit(1);
     add(&count->agents);
     commit_table(device);
     for (int binding = 0; binding < BINDINGS; binding++)
         publish(device, binding);
     while (!over()) {
-        struct riptides_wipe wipe = { 0 };
         int what = rand() % 16;
         usleep(20000);
         if (what == 0) {
             commit_table(device);
         } else if (what == 1) {
-            name_key(&wipe.key, rand() % BINDINGS);
-            head(&wipe.header, RIPTIDES_WIPE, sizeof(wipe));
-            if (write(device, &wipe, sizeof(wipe)) > 0)
+            if (wipe(device, rand() % BINDINGS) > 0)
                 add(&count->wipes);
         } else if (what < 10) {
             publish(device, rand() % BINDINGS);
@@ -247,8 +192,7 @@ static void be_client(int user)
     char request[256];
     int length = snprintf(request, sizeof(request), "GET /storm/%d HTTP/1.1\r\nHost: api.test\r\nAuthorization: Bearer x\r\n\r\n",
                           FIRST_UID + user);
-    if (setgroups(0, NULL) || setresuid(FIRST_UID + user, FIRST_UID + user, FIRST_UID + user))
-        _exit(1);
+    become_user(user);
     while (!over()) {
         int what = rand() % 16;
         int port = what < 14 ? GOOD : ports[rand() % 4];
@@ -294,16 +238,6 @@ static void be_client(int user)
     _exit(0);
 }
 
-static pid_t start(void (*work)(int), int argument, int seed)
-{
-    pid_t child = fork();
-    if (child == 0) {
-        srand(seed);
-        work(argument);
-    }
-    return child;
-}
-
 static pid_t start_helper(const char *program)
 {
     pid_t child = fork();
@@ -330,7 +264,7 @@ int main(int argc, char **argv)
         return 2;
     int seed = atoi(argv[2]), lives = 0;
     deadline = time(NULL) + atoi(argv[1]);
-    count = mmap(NULL, sizeof(*count), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    count = shared_counters(sizeof(*count));
     srand(seed);
     pid_t helper = start_helper(argv[3]), agent = start(be_agent, 0, seed);
     for (int client = 0; client < CLIENTS; client++)
