@@ -10,10 +10,17 @@ import {
     encodeHello,
     encodeStatsGet,
 } from "../../api/kernel-message";
-import { act, content, countsOf, fileOf, inFile, keyOf, Machine, write } from "./machine";
+import { act, content, countsOf, fileOf, inFile, keyOf, Machine, place, write } from "./machine";
+import { bearerOf, ports, Wire } from "./wire";
 
-// Only a kernel built with fault injection can run this; docs/kernel.md records when it was.
-if (process.env.RIPTIDES_FAULT_INJECTION === "1") {
+// Only a kernel built with fault injection can run this; docs/kernel-debug-run.md records when it was.
+if (process.env.RIPTIDES_GUEST === "debug") {
+    /** Makes every kind of allocation one that fail-nth counts, and a failing one no line in the kernel's log. */
+    const prepare = (machine: Machine) =>
+        machine.sh(
+            "cd /sys/kernel/debug; for kind in failslab fail_page_alloc; do echo N >$kind/ignore-gfp-wait; echo 0 >$kind/verbose; done; echo 0 >fail_page_alloc/min-order",
+        );
+
     describe("kernel module: every allocation fails once", function () {
         this.timeout(600_000);
         let machine: Machine;
@@ -24,6 +31,7 @@ if (process.env.RIPTIDES_FAULT_INJECTION === "1") {
 
         before(async () => {
             machine = await Machine.start();
+            await prepare(machine);
         });
         after(() => machine.stop());
 
@@ -58,6 +66,53 @@ if (process.env.RIPTIDES_FAULT_INJECTION === "1") {
             const counts = countsOf(lines.at(-1)!);
             assert.equal(counts.other, 0, lines.join("; "));
             assert.ok(counts.failed! > 0 && counts.refused! > 0, lines.join("; "));
+        });
+    });
+
+    describe("kernel module: every allocation of a request on the wire fails once", function () {
+        this.timeout(1_800_000);
+        let wire: Wire;
+        let seen: string[];
+        const uid = 61_001;
+        const count = (line: string) => {
+            const { failed, served } = countsOf(line);
+            const ends = [...line.matchAll(/\w+\.\w+=(\d+)/g)].map((match) => Number(match[1]));
+            return { failed: failed!, served: served!, refused: ends.reduce((sum, each) => sum + each, 0) };
+        };
+
+        before(async () => {
+            wire = await Wire.start({ bound: { uid } }, ["starve"]);
+            await prepare(wire.machine);
+            const output = await wire.machine.sh(`${place}/starve ${uid} ${ports.good} /starved`);
+            seen = output.trim().split("\n");
+            console.log(seen.map((line) => `        ${line}`).join("\n"));
+        });
+        after(() => wire.stop());
+
+        ["connect", "send", "recv"].forEach((call, index) => {
+            it(`of ${call}(): the request is answered, or refused with an errno`, () => {
+                const { failed, served, refused } = count(seen[index]!);
+                assert.ok(seen[index]!.startsWith(`${call} `) && failed > 0 && served > 0, seen[index]);
+                // The last round has no failure: it shows that the others were refused for theirs.
+                assert.ok(refused <= failed, seen[index]);
+                assert.doesNotMatch(seen[index]!, /\.odd=/);
+            });
+        });
+
+        it("of what the connection is carried with: connect() goes on, and nothing can be sent", () => {
+            assert.match(seen[0]!, / send\.EPIPE=1\b/);
+        });
+
+        it("and nothing of any leaves outside TLS or without the key", async () => {
+            const arrivals = await wire.journal();
+            assert.deepEqual(
+                arrivals.filter(({ what }) => what === "plain"),
+                [],
+            );
+            const requests = arrivals.filter(({ what, target }) => what === "request" && target === "/starved");
+            const served = seen.reduce((sum, line) => sum + count(line).served, 0);
+            assert.ok(requests.length >= served && served > 0, `${requests.length} requests, ${served} answered`);
+            for (const { authorization } of requests) assert.deepEqual(authorization, [`Bearer ${bearerOf("bound")}`]);
         });
     });
 }
