@@ -37,6 +37,7 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "nth.h"
 
 static int file = -1;
 static char buffer[8192];
@@ -129,21 +130,14 @@ static void do_splice(void)
 static void do_nth(size_t size)
 {
     unsigned long failed = 0, refused = 0, whole = 0, other = 0;
-    char text[16];
-    for (int nth = 1, left = 0; !left; nth++) {
-        int armed = open("/proc/thread-self/fail-nth", O_RDWR);
-        if (armed < 0 || dprintf(armed, "%d", nth) < 0) {
-            printf("nth %s\n", outcome(-1));
-            return;
-        }
+    bool has_failed = true;
+    nth_open();
+    for (int nth = 1; has_failed; nth++) {
+        nth_arm(nth);
         ssize_t length = pread(file, buffer, size, 0);
-        int error = errno;
-        memset(text, 0, sizeof(text));
-        left = pread(armed, text, sizeof(text) - 1, 0) > 0 ? atoi(text) : 1;
-        dprintf(armed, "0");
-        close(armed);
-        failed += !left;
-        *(length > 0 ? &whole : error == ENOMEM || error == EACCES ? &refused : &other) += 1;
+        has_failed = nth_end();
+        failed += has_failed;
+        *(length > 0 ? &whole : errno == ENOMEM || errno == EACCES ? &refused : &other) += 1;
     }
     printf("nth failed=%lu refused=%lu whole=%lu other=%lu\n", failed, refused, whole, other);
 }

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "nth.h"
 #include "uapi/riptides.h"
 
 #define FRAME_MAX (sizeof(struct riptides_header) + RIPTIDES_BLOB_MAX)
@@ -70,34 +71,22 @@ static short ready(int timeout)
     return poller.revents;
 }
 
-/* Makes the n-th allocation of this thread fail from here on; 0 ends that. Returns what is left of the count. */
-static int fail_nth(int nth)
-{
-    char text[16] = "";
-    int file = open("/proc/thread-self/fail-nth", O_RDWR);
-    if (file < 0 || (nth == 0 && read(file, text, sizeof(text) - 1) < 0) || dprintf(file, "%d", nth) < 0) {
-        perror("fail-nth");
-        exit(1);
-    }
-    close(file);
-    return atoi(text);
-}
-
 static void write_failing(const char *frames)
 {
     unsigned long failed = 0, refused = 0, taken = 0, other = 0;
-    for (int nth = 1, left = 0; !left; nth++) {
+    bool has_failed = true;
+    nth_open();
+    for (int nth = 1; has_failed; nth++) {
         char *copy = strdup(frames), *rest = copy, *part;
         while ((part = strsep(&rest, ","))) {
             size_t length = parse_hex(part);
             if (!rest)
-                fail_nth(nth);
+                nth_arm(nth);
             ssize_t result = write(device, frame, length);
-            int error = errno;
             if (!rest) {
-                left = fail_nth(0);
-                failed += !left;
-                *(result >= 0 ? &taken : error == ENOMEM ? &refused : &other) += 1;
+                has_failed = nth_end();
+                failed += has_failed;
+                *(result >= 0 ? &taken : errno == ENOMEM ? &refused : &other) += 1;
             }
         }
         free(copy);

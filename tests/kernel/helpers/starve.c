@@ -14,34 +14,17 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
+#include "nth.h"
 
 #define ENDS_MAX 16
 
 enum call { CONNECT, SEND, RECV, CALLS };
 
 static const char *const names[CALLS] = { "connect", "send", "recv" };
-static int armed_file;
 static struct {
     char what[64];
     unsigned long count;
 } ends[ENDS_MAX];
-
-static void arm(int nth)
-{
-    if (dprintf(armed_file, "%d", nth) < 0) {
-        perror("fail-nth");
-        exit(2);
-    }
-}
-
-// Whether the allocation failed.
-static bool disarm(void)
-{
-    char text[16] = "";
-    bool failed = pread(armed_file, text, sizeof(text) - 1, 0) > 0 && !atoi(text);
-    arm(0);
-    return failed;
-}
 
 static bool ended(enum call call, const char *why)
 {
@@ -59,16 +42,13 @@ static bool ended(enum call call, const char *why)
 static ssize_t starved(enum call call, enum call turn, int nth, bool *failed, int fd, void *bytes, size_t size)
 {
     ssize_t result;
-    int error;
     if (call == turn)
-        arm(nth);
+        nth_arm(nth);
     result = call == CONNECT ? connect(fd, bytes, size)
              : call == SEND  ? send(fd, bytes, size, MSG_NOSIGNAL)
                              : recv(fd, bytes, size, 0);
-    error = errno;
     if (call == turn)
-        *failed = disarm();
-    errno = error;
+        *failed = nth_end();
     return result;
 }
 
@@ -124,8 +104,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: starve UID PORT TARGET\n");
         return 2;
     }
-    armed_file = open("/proc/thread-self/fail-nth", O_RDWR);
-    if (armed_file < 0 || setgroups(0, NULL) || setgid(atoi(argv[1])) || setuid(atoi(argv[1]))) {
+    // While it may still be opened.
+    nth_open();
+    if (setgroups(0, NULL) || setgid(atoi(argv[1])) || setuid(atoi(argv[1]))) {
         perror("starve");
         return 2;
     }
