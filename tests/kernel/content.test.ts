@@ -9,7 +9,20 @@ import {
     encodeWipe,
     type KernelMessage,
 } from "../../api/kernel-message";
-import { act, content, countsOf, fileOf, inFile, keyOf, Machine, type Step, table, workload, write } from "./machine";
+import {
+    act,
+    content,
+    countsOf,
+    fileOf,
+    inFile,
+    keyOf,
+    Machine,
+    slowness,
+    type Step,
+    table,
+    workload,
+    write,
+} from "./machine";
 
 const uid = 1001;
 const file = fileOf("b");
@@ -113,10 +126,11 @@ describe("kernel module: life of a content", function () {
 
     it("wakes a poll() at rotation and at its end", async () => {
         await machine.bind({ b: { uid } });
-        const steps = begin("read=4096 pause notify=30000 read=4096@0 notify=30000 read=4096@0");
+        const notify = `notify=${30_000 * slowness}`;
+        const steps = begin(`read=4096 pause ${notify} read=4096@0 ${notify} read=4096@0`);
         const resume = run("kill -CONT $(cat /tmp/rt-pid)");
         const ended = { ...finish, command: finish.command.replace("kill -CONT $(cat /tmp/rt-pid); ", "") };
-        const answers = await machine.session(steps, resume, credential('{"n":2}', 6_000), ended);
+        const answers = await machine.session(steps, resume, credential('{"n":2}', 6_000 * slowness), ended);
         assert.match(answers.at(-1)!.text, /notify 1\nread 7 {"n":2}\nnotify 1\nread EKEYEXPIRED/);
     });
 
@@ -124,7 +138,10 @@ describe("kernel module: life of a content", function () {
         await machine.bind({ b: { uid } });
         await drain();
         const { expired: before, contents } = await machine.health();
-        const [, event] = await machine.session(credential("short", 4_000), { do: "read", waitMs: 10_000 });
+        const [, event] = await machine.session(credential("short", 4_000 * slowness), {
+            do: "read",
+            waitMs: 10_000 * slowness,
+        });
         assert.equal(event!.message?.kind, "expire");
         assert.deepEqual(event!.message?.kind === "expire" && event!.message.key, { workload, binding: "b" });
         assert.equal(await lastRead(), "read EKEYEXPIRED");
@@ -137,7 +154,10 @@ describe("kernel module: life of a content", function () {
         await machine.bind({ b: { uid } });
         await drain();
         const back = run("date -s '1 hour ago' >/dev/null");
-        const answers = await machine.session(credential("short", 5_000), back, { do: "read", waitMs: 60_000 });
+        const answers = await machine.session(credential("short", 5_000 * slowness), back, {
+            do: "read",
+            waitMs: 60_000,
+        });
         const seen = await lastRead();
         await machine.setClock();
         assert.equal(answers.at(-1)!.message?.kind, "expire", "an hour early by the wall clock");
@@ -295,7 +315,7 @@ describe("kernel module: load and unload", function () {
         await machine.act(`uid=${uid}`, `open=${file}`, "read=4096");
         await machine.act("uid=1002", `open=${file}`, "read=4096");
         const untilExpired = run("until grep -q '^contents 0' /sys/module/riptides/health; do sleep 0.2; done");
-        await machine.session(credential(canary, 4_000), untilExpired);
+        await machine.session(credential(canary, 4_000 * slowness), untilExpired);
         await machine.unload();
         await machine.load();
         const traces = await machine.sh(

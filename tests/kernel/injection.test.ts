@@ -16,7 +16,7 @@ import {
     type KernelStats,
     layout,
 } from "../../api/kernel-message";
-import { content, fileOf, inFile, keyOf, Machine, onWire, type Step, write } from "./machine";
+import { content, fileOf, inFile, keyOf, Machine, onWire, slowness, type Step, write } from "./machine";
 
 const both = { file: true, wire: true };
 const key = keyOf("w");
@@ -241,7 +241,7 @@ describe("kernel module: injections and secrets", function () {
         // Events of the tests before come first.
         await machine.session(...Array.from({ length: 8 }, () => ({ do: "read" as const, waitMs: 0 })));
         const now = Number((await machine.sh("date +%s%3N")).trim());
-        const answers = await machine.session(...tableOf(9n, onWire, header), write(secret(now + 3_000)), {
+        const answers = await machine.session(...tableOf(9n, onWire, header), write(secret(now + 3_000 * slowness)), {
             do: "read",
             waitMs: 60_000,
         });

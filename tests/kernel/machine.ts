@@ -37,6 +37,9 @@ export const inFile = { file: true, wire: false };
 export const onWire = { file: false, wire: true };
 export const content = '{"api_key":"sk-canary-3d1f"}';
 
+/** By how much what ends by time lasts longer on the debug kernel, where all else does too. */
+export const slowness = process.env.RIPTIDES_GUEST === "debug" ? 8 : 1;
+
 /** A step of {@link Machine.device} and what it answers. */
 export type Step =
     | { do: "open" | "close" | "second" | "poll" }

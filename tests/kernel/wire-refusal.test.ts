@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as assert from "node:assert/strict";
 import { encodeWipe, type KernelMessage, wireKinds } from "../../api/kernel-message";
-import { keyOf, type Step, write } from "./machine";
+import { keyOf, slowness, type Step, write } from "./machine";
 import {
     bearerOf,
     type Binding,
@@ -105,6 +105,35 @@ describe("kernel module: what is refused on the wire", function () {
                     name: "a server of another name for who asks SO_ERROR",
                     does: [`connect=${ports.wrongName}`, "nonblock", `send=${get}`, "await=in", "error"],
                     sees: ["connect ok", "nonblock ok", sent, /^await .*err/, "error EPROTO"],
+                    arrives: 0,
+                },
+                {
+                    // Natively, a closed socket whose connect() did not wait is taken apart by the next one.
+                    name: "a server of another name for who connects again",
+                    does: [
+                        "socket=async",
+                        `connect=${ports.wrongName}`,
+                        "await=out",
+                        `send=${get}`,
+                        "await=in",
+                        `again=${ports.good}`,
+                        `again=${ports.good}`,
+                        "again=none",
+                        "error",
+                        `send=${get}`,
+                    ],
+                    sees: [
+                        "socket ok",
+                        "connect EINPROGRESS",
+                        /^await .*out/,
+                        sent,
+                        /^await .*err/,
+                        "again EISCONN",
+                        "again EISCONN",
+                        "again EOPNOTSUPP",
+                        "error EPROTO",
+                        "send EPROTO",
+                    ],
                     arrives: 0,
                 },
             ],
@@ -346,7 +375,7 @@ describe("kernel module: what is refused on the wire", function () {
         });
 
         it("refuses the next request once the secret has ended", async () => {
-            await wire.publish("ending", bearerOf("ending"), 8_000);
+            await wire.publish("ending", bearerOf("ending"), 8_000 * slowness);
             const expired = "until grep -q '^expired [1-9]' /sys/module/riptides/health; do :; done";
             const lines = await meeting("ended", bindings.ending!.uid, twice, {
                 do: "run",

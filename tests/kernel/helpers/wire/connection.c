@@ -31,7 +31,8 @@ socklen_t address_of(char *argument, struct sockaddr_storage *address)
 void new_socket(void)
 {
     int one = 1, protocol = strcmp(kind, "mptcp") ? 0 : IPPROTO_MPTCP;
-    current = socket(strcmp(kind, "tcp6") ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, protocol);
+    int type = SOCK_STREAM | SOCK_CLOEXEC | (strcmp(kind, "async") ? 0 : SOCK_NONBLOCK);
+    current = socket(strcmp(kind, "tcp6") ? AF_INET : AF_INET6, type, protocol);
     if (current >= 0)
         connections[connection_count++ % CONNECTIONS] = current;
     if (!strcmp(kind, "fastopen"))
@@ -44,6 +45,13 @@ static void do_connect(char *argument)
     socklen_t length = address_of(argument, &address);
     new_socket();
     printf("connect %s\n", outcome(connect(current, (struct sockaddr *)&address, length)));
+}
+
+static void do_again(char *argument)
+{
+    struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
+    socklen_t length = strcmp(argument, "none") ? address_of(argument, &address) : sizeof(address);
+    printf("again %s\n", outcome(connect(current, (struct sockaddr *)&address, length)));
 }
 
 /* Like do_connect, with the first bytes in it; the port is 8443. */
@@ -75,6 +83,8 @@ int act_on_connection(char *argument)
         printf("use ok\n");
     } else if (is(argument, "connect=", &value))
         do_connect(value);
+    else if (is(argument, "again=", &value))
+        do_again(value);
     else if (is(argument, "open=", &value))
         do_open(value);
     else if (is(argument, "shut=", &value))

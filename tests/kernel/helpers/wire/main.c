@@ -3,8 +3,9 @@
 //   uid=N comm=NAME userns         takes on an identity
 //   dumpable                       can be traced and dumped, as a process that was started with its user
 //   child pass                     the rest runs in a child; with pass it gets the socket by SCM_RIGHTS
-//   socket=KIND                    for the next connect: tcp (default), tcp6, mptcp, fastopen (TCP_FASTOPEN_CONNECT)
+//   socket=KIND                    for the next connect: tcp (default), async (connect() does not wait), tcp6, mptcp, fastopen (TCP_FASTOPEN_CONNECT)
 //   connect=PORT[@ADDRESS]         a new connection, which the next actions use; use=N goes back to the N-th
+//   again=PORT again=none          connect() on the connection there is; with AF_UNSPEC
 //   uconnect=PORT                  the same by a worker of io_uring
 //   nonblock timeout=MS            O_NONBLOCK; SO_RCVTIMEO and SO_SNDTIMEO
 //   send=TEXT bytes=TEXT           one send(); a send() for every byte
