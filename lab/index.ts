@@ -28,6 +28,7 @@ export type { ExecOptions, ExecResult } from "./ssh";
 export { guestNames, type GuestName } from "./state";
 export { placeHelper, tlsHelper } from "./helper";
 export { buildForHost61, moduleFor } from "./module";
+export { placeAwsEngine } from "./openbao";
 
 export interface UpOptions {
     /** Several labs can run side by side; default `$RIPTIDES_LAB` or "default". */

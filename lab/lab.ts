@@ -19,6 +19,8 @@ export interface Lab {
     simulator: {
         /** Base of the Admin API for OpenBao, "https://127.0.0.1:<port>/v1". */
         adminEndpoint: string;
+        /** STS for OpenBao, which gives session credentials for the S3-like store. */
+        stsEndpoint: string;
         /** Base of the control API, "http://127.0.0.1:<port>/control". */
         control: string;
         adminKey: string;
@@ -77,6 +79,7 @@ export function labOf(directory: string, state: LabState): Lab {
         simulator: {
             ...state.simulator,
             adminEndpoint: `https://127.0.0.1:${ports.simulatorTls}/v1`,
+            stsEndpoint: `https://127.0.0.1:${ports.simulatorTls}/sts`,
             control: `http://127.0.0.1:${ports.control}/control`,
         },
         node: nodeOf(directory, state),

@@ -30,10 +30,19 @@ export function pluginDirectory(directory: string): string {
 
 /** Puts the engine of this checkout into the plugin directory; answers its SHA-256. */
 export async function placeEngine(directory: string): Promise<string> {
-    const built = await ownGoProgram("engine", engineCommand, enginePackage);
+    return placePlugin(directory, engineCommand, await ownGoProgram("engine", engineCommand, enginePackage));
+}
+
+/** Puts Vault's AWS engine, which OpenBao has none of, into the plugin directory; answers the `command` of its catalog entry and its SHA-256. */
+export async function placeAwsEngine(directory: string): Promise<{ command: string; sha256: string }> {
+    const command = "vault-plugin-secrets-aws";
+    return { command, sha256: await placePlugin(directory, command, await tool("awsEngine")) };
+}
+
+function placePlugin(directory: string, command: string, file: string): Promise<string> {
     mkdirSync(pluginDirectory(directory), { recursive: true });
-    const placed = join(pluginDirectory(directory), engineCommand);
-    copyFileSync(built, placed);
+    const placed = join(pluginDirectory(directory), command);
+    copyFileSync(file, placed);
     return sha256OfFile(placed);
 }
 

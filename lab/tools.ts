@@ -12,8 +12,8 @@ import { size, step } from "./progress";
 interface Tool {
     program: string;
     version: string;
-    /** Arguments that print the version, and the text that must be in the answer. */
-    probe: { args: string[]; says: string };
+    /** Arguments that print the version, and the text that must be in the answer. Without it, PATH is not looked at. */
+    probe?: { args: string[]; says: string };
     origin: { goModule: string; packages: string[]; ldflags: string[] } | { wheel: string };
 }
 
@@ -51,6 +51,16 @@ const tools = {
     },
     kubeApiserver: kubernetes("kube-apiserver"),
     kubeControllerManager: kubernetes("kube-controller-manager"),
+    /** Vault's secrets engine for AWS, as a plugin; of the last version under the MPL. */
+    awsEngine: {
+        program: "vault-plugin-secrets-aws",
+        version: "1.14.0",
+        origin: {
+            goModule: "aws-engine",
+            packages: ["github.com/hashicorp/vault/builtin/logical/aws/cmd/aws"],
+            ldflags: [],
+        },
+    },
     bao: {
         program: "bao",
         version: "2.7.2",
@@ -72,8 +82,8 @@ function inGoQueue<T>(work: () => Promise<T>): Promise<T> {
 /** The executable file of a tool: on PATH at the right version, else in the cache, else made. */
 export async function tool(name: ToolName): Promise<string> {
     const wanted: Tool = tools[name];
-    const onPath = which(wanted.program);
-    if (onPath) {
+    const onPath = wanted.probe && which(wanted.program);
+    if (wanted.probe && onPath) {
         const answer = await attempt(onPath, wanted.probe.args, { timeoutMs: 20_000 });
         if ((answer.stdout + answer.stderr).includes(wanted.probe.says)) return onPath;
     }

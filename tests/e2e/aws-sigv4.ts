@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import type { ConfigMap } from "@pulumi/pulumi/automation";
-import type { Lab } from "../../lab";
+import { type Lab, placeAwsEngine } from "../../lab";
 import { arrivals, forgetArrivals } from "./arrivals";
 import { stackConfig } from "./example-config";
 import { helperNeverDied, nodeIsClean, reported, upWithInjection } from "./injection-stack";
@@ -13,43 +13,37 @@ import { type Call, Unit } from "./unit";
 
 const binding = "s3-uploader-aws";
 const host = "s3.us-east-1.amazonaws.com";
-const mount = "aws-kv";
-const path = `${mount}/uploader`;
+const mount = "aws";
+const path = `${mount}/sts/uploader`;
 const bucket = "riptides-lab";
 
-/** A credential with the field names of OpenBao's AWS engine. */
+/** A credential that may sign, as the store's control side tells. */
 interface AwsCredential {
     access_key: string;
     secret_key: string;
-    security_token: string;
-}
-
-function newCredential(): AwsCredential {
-    return {
-        access_key: `ASIA${randomBytes(8).toString("hex").toUpperCase()}`,
-        secret_key: randomBytes(20).toString("hex"),
-        security_token: randomBytes(120).toString("base64"),
-    };
+    session_token: string;
 }
 
 /** examples/aws-sigv4 on a lab, step by step: plain requests to S3 are signed in the kernel. */
 export class AwsSigV4 {
     private unit!: Unit;
-    private credential!: AwsCredential;
-    /** Every credential of this run. */
-    private readonly used: AwsCredential[] = [];
+    /** The engine's own. */
+    private readonly root = {
+        access_key: `AKIA${randomBytes(8).toString("hex").toUpperCase()}`,
+        secret_key: randomBytes(20).toString("hex"),
+    };
+    /** Secrets of every credential of this run. */
+    private readonly secrets = new Set([this.root.secret_key]);
 
     private constructor(
         private readonly lab: Lab,
         readonly stack: LabStack,
     ) {}
 
-    /** Puts a first credential where the program is told to look: the lab has no AWS to make any. */
+    /** Mounts the AWS secrets engine, whose STS is the store's. */
     static async begin(lab: Lab): Promise<AwsSigV4> {
         const scenario = new AwsSigV4(lab, await LabStack.open(lab, "aws", "aws-sigv4"));
-        const mounted = await askBao(lab, `sys/mounts/${mount}`, "POST", { type: "kv", options: { version: "1" } });
-        assert.ok([200, 204].includes(mounted.status), JSON.stringify(mounted.body));
-        await scenario.replaceCredential();
+        await scenario.mountEngine();
         await scenario.stack.configure(scenario.config());
         scenario.unit = await Unit.install(lab, "aws-sigv4", "s3-uploader", {
             S3_UPLOADER_BUCKET: bucket,
@@ -58,25 +52,48 @@ export class AwsSigV4 {
         return scenario;
     }
 
+    private async mountEngine(): Promise<void> {
+        const { access_key, secret_key } = this.root;
+        const known = await this.control("", { method: "POST", body: JSON.stringify(this.root) });
+        assert.equal(known.status, 204);
+        await this.write("sys/plugins/catalog/secret/aws", await placeAwsEngine(this.lab.dir));
+        await this.write(`sys/mounts/${mount}`, { type: "aws" });
+        const sts_endpoint = this.lab.simulator.stsEndpoint;
+        await this.write(`${mount}/config/root`, { access_key, secret_key, region: "us-east-1", sts_endpoint });
+        await this.write(`${mount}/roles/uploader`, {
+            credential_type: "assumed_role",
+            role_arns: ["arn:aws:iam::123456789012:role/uploader"],
+            default_sts_ttl: "15m",
+        });
+    }
+
+    private async write(at: string, body: unknown): Promise<void> {
+        const { status, body: said } = await askBao(this.lab, at, "POST", body);
+        assert.ok([200, 204].includes(status), `${at}: ${status} ${JSON.stringify(said)}`);
+    }
+
+    private control(below: string, options: RequestInit = {}): Promise<Response> {
+        return fetch(`${this.lab.simulator.control}/aws-credentials${below}`, options);
+    }
+
     private config(overrides: Record<string, string> = {}): ConfigMap {
         return stackConfig(this.lab, "aws-sigv4", { awsPath: path, bucket, ...overrides });
     }
 
-    private async replaceCredential(): Promise<void> {
-        this.credential = newCredential();
-        this.used.push(this.credential);
-        const { access_key, secret_key, security_token } = this.credential;
-        const known = await fetch(`${this.lab.simulator.control}/aws-credentials`, {
-            method: "POST",
-            body: JSON.stringify({ access_key, secret_key, session_token: security_token }),
-        });
-        assert.equal(known.status, 204);
-        assert.equal((await askBao(this.lab, path, "POST", this.credential)).status, 204);
+    /** The credential of the latest request that was signed right. */
+    private async credential(): Promise<AwsCredential> {
+        const signed = (await arrivals(this.lab)).filter((one) => one.host.startsWith(host) && one.key_id);
+        const key = signed.at(-1)?.key_id;
+        const all = (await (await this.control("")).json()) as AwsCredential[];
+        const issued = all.filter(({ session_token }) => session_token);
+        issued.forEach(({ secret_key, session_token }) => this.secrets.add(secret_key).add(session_token));
+        const found = issued.find(({ access_key }) => access_key === key);
+        assert.ok(found, `the store has not given the key ${key}`);
+        return found;
     }
 
     private async endCredential(accessKey: string): Promise<void> {
-        const url = `${this.lab.simulator.control}/aws-credentials/${accessKey}`;
-        assert.equal((await fetch(url, { method: "DELETE" })).status, 204);
+        assert.equal((await this.control(`/${accessKey}`, { method: "DELETE" })).status, 204);
     }
 
     async up() {
@@ -89,6 +106,7 @@ export class AwsSigV4 {
         const since = await this.unit.now();
         const calls = await this.goodCalls(since);
         assert.equal(calls["get"]?.same, true, "what was read is not what was put");
+        const { access_key } = await this.credential();
         const came = await arrivals(this.lab);
         for (const method of ["PUT", "GET"]) {
             const arrival = came.find((one) => one.method === method);
@@ -96,7 +114,7 @@ export class AwsSigV4 {
             const { signature, key_id, authorizations, payload } = arrival;
             assert.deepEqual(
                 { signature, key_id, authorizations },
-                { signature: "verified", key_id: this.credential.access_key, authorizations: 1 },
+                { signature: "verified", key_id: access_key, authorizations: 1 },
             );
             if (method === "PUT") {
                 // S3 takes a body that the signature leaves out, so it is streamed.
@@ -132,13 +150,9 @@ export class AwsSigV4 {
 
     /** Neither secret key nor session token is in the memory of the process, nor they or a request in a capture. */
     async secrecy() {
-        const { secret_key, security_token } = this.credential;
-        const token = security_token.slice(0, 40);
-        const memory = await inMemory(this.lab, await this.unit.pid(), [
-            secret_key,
-            token.replaceAll("+", "\\+"),
-            `/${bucket}/notes`,
-        ]);
+        const { secret_key, session_token } = await this.credential();
+        const [secretKey, token] = [secret_key, session_token.slice(0, 40)].map((text) => text.replaceAll("+", "\\+"));
+        const memory = await inMemory(this.lab, await this.unit.pid(), [secretKey!, token!, `/${bucket}/notes`]);
         assert.ok(memory[2]! > 0, "the search does not even find the object's path");
         assert.deepEqual(memory.slice(0, 2), [0, 0], "the process holds a secret");
         const tap = await Tap.start(this.lab);
@@ -147,13 +161,7 @@ export class AwsSigV4 {
             await this.goodCalls(await this.unit.now());
             await this.lab.node.exec(`curl -sS http://${host}:443/unbound`);
         } finally {
-            counts = await tap.stop([
-                secret_key,
-                token.replaceAll("+", "\\+"),
-                `(PUT|GET) /${bucket}`,
-                "AWS4-HMAC-SHA256",
-                "GET /unbound",
-            ]);
+            counts = await tap.stop([secretKey!, token!, `(PUT|GET) /${bucket}`, "AWS4-HMAC-SHA256", "GET /unbound"]);
         }
         const [secret, session, request, signature, unbound] = counts;
         assert.ok(unbound! > 0, "the capture does not even hold what left in clear");
@@ -172,22 +180,22 @@ export class AwsSigV4 {
         return answers;
     }
 
-    /** A credential that is replaced signs from the next request on, and the old one is never used after its end. */
+    /** A credential that was fetched anew signs from the next request on, and the old one is never used after its end. */
     async rotate() {
-        const old = this.credential.access_key;
-        await this.replaceCredential();
+        const old = (await this.credential()).access_key;
         await this.stack.configure(this.config({ refreshTrigger: String(Date.now()) }));
         await this.stack.up();
-        await eventually(async () => {
-            const last = (await arrivals(this.lab)).at(-1);
-            assert.equal(last?.key_id, this.credential.access_key, "requests still come with the old key");
+        const next = await eventually(async () => {
+            const { access_key } = await this.credential();
+            assert.notEqual(access_key, old, "requests still come with the old key");
+            return access_key;
         }, 120_000);
         await this.endCredential(old);
         await forgetArrivals(this.lab);
         await this.goodCalls(await this.unit.now());
         const bad = (await arrivals(this.lab)).filter(({ signature }) => signature !== "verified");
         assert.deepEqual(bad, []);
-        return { accessKeys: [old, this.credential.access_key], refused: bad.length };
+        return { accessKeys: [old, next], refused: bad.length };
     }
 
     async destroy() {
@@ -196,16 +204,16 @@ export class AwsSigV4 {
         await nodeIsClean(this.lab);
         await this.unit.remove();
         await this.stack.remove();
-        await askBao(this.lab, `sys/mounts/${mount}`, "DELETE");
-        await this.endCredential(this.credential.access_key);
-        return { node: "no agent, no module, no helper" };
+        const leases = await askBao(this.lab, `sys/leases/lookup/${path}/`, "LIST");
+        assert.equal(leases.status, 404, `leases are left: ${JSON.stringify(leases.body)}`);
+        assert.equal((await askBao(this.lab, `sys/mounts/${mount}`, "DELETE")).status, 204);
+        await this.endCredential(this.root.access_key);
+        return { leases: 0, node: "no agent, no module, no helper" };
     }
 
-    /** Secrets of this run that occur in a text. */
+    /** How many secrets of this run occur in a text. */
     secretsIn(text: string): number {
-        return this.used
-            .flatMap(({ secret_key, security_token }) => [secret_key, security_token])
-            .filter((secret) => text.includes(secret)).length;
+        return [...this.secrets].filter((secret) => text.includes(secret)).length;
     }
 
     /** Waits until the process has put an object and read it back. */

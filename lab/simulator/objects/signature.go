@@ -20,11 +20,16 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 )
 
-// Credential is a key that may sign. An empty SessionToken means that none may be sent.
+// Credential is a key that may sign. An empty SessionToken means that none may be sent, a zero Expires that it stays.
 type Credential struct {
-	AccessKey    string `json:"access_key"`
-	SecretKey    string `json:"secret_key"`
-	SessionToken string `json:"session_token"`
+	AccessKey    string    `json:"access_key"`
+	SecretKey    string    `json:"secret_key"`
+	SessionToken string    `json:"session_token"`
+	Expires      time.Time `json:"expires,omitzero"`
+}
+
+func (c Credential) lives() bool {
+	return c.Expires.IsZero() || time.Now().Before(c.Expires)
 }
 
 const (

@@ -32,13 +32,13 @@ func suiteVector(name, target, token, headers, signature string) vector {
 		fields += "X-Amz-Security-Token: " + token + "\r\n"
 	}
 	return vector{name, target, fields, "", "20150830T123600Z",
-		Credential{"AKIDEXAMPLE", suiteSecret, token}, "us-east-1", "service", headers, signature}
+		Credential{AccessKey: "AKIDEXAMPLE", SecretKey: suiteSecret, SessionToken: token}, "us-east-1", "service", headers, signature}
 }
 
 func s3Vector(name, target, fields, body, hash, headers, signature string) vector {
 	fields = "Host: examplebucket.s3.amazonaws.com\r\nX-Amz-Date: 20130524T000000Z\r\nX-Amz-Content-Sha256: " + hash + "\r\n" + fields
 	return vector{name, target, fields, body, "20130524T000000Z",
-		Credential{"AKIAIOSFODNN7EXAMPLE", s3Secret, ""}, "us-east-1", "s3", headers, signature}
+		Credential{AccessKey: "AKIAIOSFODNN7EXAMPLE", SecretKey: s3Secret, SessionToken: ""}, "us-east-1", "s3", headers, signature}
 }
 
 var vectors = []vector{
@@ -124,11 +124,11 @@ func TestVerifierRefusesWithItsReason(t *testing.T) {
 		{"the path's other spelling", put, replace("%24", "$"), put.body, put.credential, 0, "SignatureDoesNotMatch"},
 		{"another method", put, replace("PUT", "DELETE"), put.body, put.credential, 0, "SignatureDoesNotMatch"},
 		{"a signed header changed", put, replace("REDUCED_REDUNDANCY", "STANDARD"), put.body, put.credential, 0, "SignatureDoesNotMatch"},
-		{"another secret", put, nil, put.body, Credential{put.credential.AccessKey, "x", ""}, 0, "SignatureDoesNotMatch"},
+		{"another secret", put, nil, put.body, Credential{AccessKey: put.credential.AccessKey, SecretKey: "x", SessionToken: ""}, 0, "SignatureDoesNotMatch"},
 		{"another body", put, nil, "other", put.credential, 0, "XAmzContentSHA256Mismatch"},
 		{"UNSIGNED-PAYLOAD in place of the hash", put, replace("44ce7dd67c959e0d3524ffac1771dfbba87d2b6b4b4e99e42034a8b803f8b072", unsignedPayload),
 			put.body, put.credential, 0, "SignatureDoesNotMatch"},
-		{"an unknown key", put, nil, put.body, Credential{"AKIAOTHER", s3Secret, ""}, 0, "InvalidAccessKeyId"},
+		{"an unknown key", put, nil, put.body, Credential{AccessKey: "AKIAOTHER", SecretKey: s3Secret, SessionToken: ""}, 0, "InvalidAccessKeyId"},
 		{"an hour late", put, nil, put.body, put.credential, time.Hour, "RequestTimeTooSkewed"},
 		{"an hour early", put, nil, put.body, put.credential, -time.Hour, "RequestTimeTooSkewed"},
 		{"an X-Amz- header that is not signed", put, replace("\r\nDate:", "\r\nX-Amz-Acl: public-read\r\nDate:"), put.body, put.credential, 0, "AccessDenied"},
@@ -138,7 +138,7 @@ func TestVerifierRefusesWithItsReason(t *testing.T) {
 		{"no signature", put, replace("Authorization:", "X-Other:"), put.body, put.credential, 0, "AccessDenied"},
 		{"another session token", token, replace("AQoDY", "BQoDY"), "", token.credential, 0, "InvalidToken"},
 		{"no session token", token, replace("X-Amz-Security-Token: "+suiteToken+"\r\n", ""), "", token.credential, 0, "InvalidToken"},
-		{"a session token of a key without one", token, nil, "", Credential{"AKIDEXAMPLE", suiteSecret, ""}, 0, "InvalidToken"},
+		{"a session token of a key without one", token, nil, "", Credential{AccessKey: "AKIDEXAMPLE", SecretKey: suiteSecret, SessionToken: ""}, 0, "InvalidToken"},
 		{"a date that is not that of the credential", put, replace("/20130524/", "/20130523/"), put.body, put.credential, 0, "AuthorizationHeaderMalformed"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

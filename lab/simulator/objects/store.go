@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package objects is as much of S3 as shows whether requests are signed right: small objects by PUT, GET, HEAD and DELETE.
+// Package objects is as much of AWS as shows whether requests are signed right: S3's small objects by PUT, GET, HEAD and DELETE,
+// and STS' session credentials.
 package objects
 
 import (
@@ -58,10 +59,15 @@ func (s *Store) Drop(accessKey string) {
 
 // Control is the tests' side; serve it on a loopback port.
 //
+//	GET    /control/aws-credentials        -> [Credential, ...] that may sign
 //	POST   /control/aws-credentials        Credential {access_key, secret_key, session_token?}
 //	DELETE /control/aws-credentials/{key}  ends the access key
 func (s *Store) Control() http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /control/aws-credentials", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(s.all())
+	})
 	mux.HandleFunc("POST /control/aws-credentials", func(w http.ResponseWriter, r *http.Request) {
 		var c Credential
 		err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&c)
@@ -85,7 +91,19 @@ func (s *Store) find(accessKey string) (Credential, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c, known := s.credentials[accessKey]
-	return c, known
+	return c, known && c.lives()
+}
+
+func (s *Store) all() []Credential {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := []Credential{}
+	for _, c := range s.credentials {
+		if c.lives() {
+			list = append(list, c)
+		}
+	}
+	return list
 }
 
 // regionOf tells whether a Host header is S3's, and of which region.
@@ -176,13 +194,17 @@ func etag(content []byte) string {
 }
 
 func writeObjectError(w http.ResponseWriter, status int, code, message string) {
-	text, err := xml.Marshal(struct {
+	writeXML(w, status, struct {
 		XMLName xml.Name `xml:"Error"`
 		Code    string
 		Message string
 	}{Code: code, Message: message})
+}
+
+func writeXML(w http.ResponseWriter, status int, content any) {
+	text, err := xml.Marshal(content)
 	if err != nil {
-		panic(err) // two strings
+		panic(err) // structs of strings
 	}
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(status)

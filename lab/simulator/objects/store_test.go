@@ -51,7 +51,7 @@ func TestObjectsAreStoredForSignedRequestsOnly(t *testing.T) {
 	api, control := httptest.NewServer(sim.Record(store.Serve)), httptest.NewServer(store.Control())
 	defer api.Close()
 	defer control.Close()
-	c := Credential{"AKIDCANARY", "canary-secret-key", "canary-session-token"}
+	c := Credential{AccessKey: "AKIDCANARY", SecretKey: "canary-secret-key", SessionToken: "canary-session-token"}
 	told, err := http.Post(control.URL+"/control/aws-credentials", "application/json",
 		strings.NewReader(`{"access_key":"AKIDCANARY","secret_key":"canary-secret-key","session_token":"canary-session-token"}`))
 	if err != nil || told.StatusCode != 204 {

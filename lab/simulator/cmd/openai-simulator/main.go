@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command openai-simulator serves the OpenAI simulator, and by its Host header an S3-like store, over HTTP, TLS or both, and
-// their control API on another port.
+// Command openai-simulator serves the OpenAI simulator, by its Host header an S3-like store, and at /sts/ what gives session
+// credentials for it, over HTTP, TLS or both, and their control API on another port.
 package main
 
 import (
@@ -76,11 +76,14 @@ func run(o options) error {
 		return err
 	}
 	store := objects.New()
-	s3, openai := sim.Record(store.Serve), sim.API()
+	s3, sts, openai := sim.Record(store.Serve), sim.Record(store.AssumeRole), sim.API()
 	api := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if objects.Serves(r.Host) {
+		switch {
+		case objects.Serves(r.Host):
 			s3.ServeHTTP(w, r)
-		} else {
+		case r.URL.Path == objects.TokenPath:
+			sts.ServeHTTP(w, r)
+		default:
 			openai.ServeHTTP(w, r)
 		}
 	})
