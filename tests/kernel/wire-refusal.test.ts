@@ -379,7 +379,7 @@ describe("kernel module: what is refused on the wire", function () {
             const expired = "until grep -q '^expired [1-9]' /sys/module/riptides/health; do :; done";
             const lines = await meeting("ended", bindings.ending!.uid, twice, {
                 do: "run",
-                command: `timeout 60 sh -c "${expired}"`,
+                command: `timeout ${60 * slowness} sh -c "${expired}"`,
             });
             assert.match(lines[2]!, /^answer 200/);
             assert.equal(lines.at(-2), "send EACCES");

@@ -15,7 +15,7 @@ import {
     type KernelSecret,
 } from "../../api/kernel-message";
 import { tlsHelper } from "../../lab/helper";
-import { keyOf, Machine, onWire, place, quote, type Step, write } from "./machine";
+import { keyOf, Machine, onWire, place, quote, slowness, type Step, write } from "./machine";
 
 const state = "/run/wire-suite";
 const trustDirectory = "/run/riptides/trust";
@@ -43,6 +43,9 @@ export const host = "api.test";
 export const otherHost = "second.test";
 /** Long enough for a machine without hardware acceleration under load. */
 export const handshakeMs = 6_000;
+
+/** Seconds after which what waits gives up. */
+const patience = 60 * slowness;
 
 /** A line of the server's journal. */
 export interface Arrival {
@@ -187,23 +190,23 @@ export class Wire {
     /** The command that starts a scenario and returns where it meets ({@link meet}). */
     begin(scenario: Scenario): string {
         const begun = `(${this.command(scenario)}) >${meeting}.out; echo >${meeting}.done`;
-        return `rm -f ${meeting} ${meeting}.done; mkfifo -m 666 ${meeting} ${meeting}.done; (${begun}) >/dev/null 2>&1 & timeout 60 head -c1 ${meeting} >/dev/null`;
+        return `rm -f ${meeting} ${meeting}.done; mkfifo -m 666 ${meeting} ${meeting}.done; (${begun}) >/dev/null 2>&1 & timeout ${patience} head -c1 ${meeting} >/dev/null`;
     }
 
     /** The command that lets that scenario go on, and shows its lines once it has ended. */
-    readonly finish = `printf x >${meeting}; timeout 60 head -c1 ${meeting}.done >/dev/null; cat ${meeting}.out`;
+    readonly finish = `printf x >${meeting}; timeout ${patience} head -c1 ${meeting}.done >/dev/null; cat ${meeting}.out`;
 
     /** The shell command of a scenario. */
     command({ name, as = this.bindings.bound!.uid, program = wireProgram, does }: Scenario): string {
         const actions = [`uid=${as}`, ...does].map((action) => quote(action.replaceAll("%", targetOf(name))));
-        return `timeout -s KILL 60 ${program} ${actions.join(" ")} 2>&1`;
+        return `timeout -s KILL ${patience} ${program} ${actions.join(" ")} 2>&1`;
     }
 
     /** Waits until the journal has a line that matches, then answers all of it. */
     async journal(until?: string): Promise<Arrival[]> {
         if (until) {
             const wait = `grep -qm1 ${quote(until)} <(tail -n +1 --pid=$$ -f ${state}/journal)`;
-            await this.machine.sh(`timeout 60 bash -c ${quote(wait)}`);
+            await this.machine.sh(`timeout ${patience} bash -c ${quote(wait)}`);
         }
         const lines = (await this.machine.sh(`cat ${state}/journal`)).trim().split("\n");
         return lines.filter(Boolean).map((line) => JSON.parse(line) as Arrival);
@@ -229,7 +232,7 @@ export class Wire {
     /** Starts a program as a transient unit; returns once it has told systemd that it is ready. */
     unit(name: string, command: string, output?: string, property?: string): string {
         const properties = [
-            "TimeoutStartSec=60",
+            `TimeoutStartSec=${patience}`,
             ...(output ? [`StandardOutput=truncate:${output}`] : []),
             ...(property ? [property] : []),
         ].map((value) => `-p ${value}`);
