@@ -1,7 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as assert from "node:assert/strict";
 import { place } from "./machine";
-import { type Binding, host, meet, ports, request, type Scenario, services, targetOf, Wire, wireProgram } from "./wire";
+import {
+    type Binding,
+    host,
+    meet,
+    patience,
+    ports,
+    request,
+    type Scenario,
+    services,
+    targetOf,
+    Wire,
+    wireProgram,
+} from "./wire";
 
 const key = "sk-b81f04c6aa5d-27e93d5510fb";
 const halves = [key.slice(0, key.length / 2), key.slice(key.length / 2)];
@@ -159,7 +171,7 @@ describe("kernel module: the memory of a process on the wire", function () {
                 `ulimit -c unlimited; rm -f ${cores}/wire-bound`,
                 wire.begin(holding("dumped", silent("dumped"), ...again("dumped"))),
                 findsPid,
-                `kill -ABRT $pid; timeout 60 head -c1 /run/wire-suite/meeting.done >/dev/null`,
+                `kill -ABRT $pid; timeout ${patience} head -c1 /run/wire-suite/meeting.done >/dev/null`,
                 inCore("wire-bound"),
             );
             assert.deepEqual(finds(lines.at(-1)), placeholderAlone, lines.join("\n"));
@@ -172,7 +184,7 @@ describe("kernel module: the memory of a process on the wire", function () {
                 wire.begin(holding("echoed", "/%")),
                 findsPid,
                 spies("readv", "attach"),
-                `kill -ABRT $pid; timeout 60 head -c1 /run/wire-suite/meeting.done >/dev/null`,
+                `kill -ABRT $pid; timeout ${patience} head -c1 /run/wire-suite/meeting.done >/dev/null`,
                 inCore("wire-bound"),
             );
             assert.deepEqual(lines.slice(-3).map(finds), [keyToo, keyToo, keyToo], lines.join("\n"));
@@ -199,7 +211,9 @@ describe("kernel module: the memory of a process on the wire", function () {
         it("sees the request as the program writes it and the answer, and no key", () => {
             assert.match(seen, /\[send ok\]\nGET \/big\/10\?by=curl HTTP\/1\.1\r\n/);
             assert.ok(seen.includes(`Authorization: Bearer ${placeholder}\r\n`), seen);
-            assert.match(seen, /\[recv ok\]\nHTTP\/1\.1 200 OK\r\n[^[]*bbbbbbbbbb/);
+            // In one piece or in two.
+            assert.match(seen, /\[recv ok\]\nHTTP\/1\.1 200 OK\r\n/);
+            assert.match(seen, /\nbbbbbbbbbb\n/);
             assert.deepEqual(
                 halves.filter((half) => seen.includes(half)),
                 [],

@@ -45,7 +45,7 @@ export const otherHost = "second.test";
 export const handshakeMs = 6_000;
 
 /** Seconds after which what waits gives up. */
-const patience = 60 * slowness;
+export const patience = 60 * slowness;
 
 /** A line of the server's journal. */
 export interface Arrival {
