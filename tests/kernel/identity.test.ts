@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as assert from "node:assert/strict";
-import { act, content, exespoof, fileOf, Machine } from "./machine";
+import { act, contained, content, exespoof, fileOf, Machine, quote } from "./machine";
 
 const granted = `read ${content.length} ${content}`;
 const uid = 1001;
@@ -27,6 +27,25 @@ describe("kernel module: identity of a reader", function () {
 
         it("refuses another user", async () => {
             assert.equal(await read(`uid=${other}`, open), "read EACCES");
+        });
+
+        ["host", "own"].forEach((net) => {
+            it(`gives it in a container with a read-only /sys and the ${net} network, and to that user only`, async () => {
+                const lines = await Promise.all(
+                    [uid, other].map(async (as) => {
+                        const reads = [`uid=${as}`, open, "read=4096"];
+                        const command = `${act} ${reads.map(quote).join(" ")}`;
+                        return (await machine.sh(contained(["act"], command, net as "host" | "own")))
+                            .trim()
+                            .split("\n");
+                    }),
+                );
+                assert.deepEqual(
+                    lines.map((each) => each.at(-1)),
+                    [granted, "read EACCES"],
+                    lines.flat().join("; "),
+                );
+            });
         });
 
         it("refuses root's cat, and counts the reason", async () => {

@@ -37,6 +37,24 @@ export const inFile = { file: true, wire: false };
 export const onWire = { file: false, wire: true };
 export const content = '{"api_key":"sk-canary-3d1f"}';
 
+/**
+ * A shell command in what a container is made of: mount, PID, IPC, UTS and cgroup namespaces, a root with nothing in it but
+ * some programs of {@link place} and a new, read-only /sys; with `net`, a network namespace, too.
+ */
+export function contained(programs: readonly string[], command: string, net: "host" | "own"): string {
+    const box = "/run/riptides-box";
+    const inside = [
+        `mount -t tmpfs none ${box}`,
+        `mkdir -p ${box}${place} ${box}/sys ${box}/proc`,
+        `cp ${programs.map((name) => `${place}/${name}`).join(" ")} ${box}${place}`,
+        `mount -t sysfs -o ro,nosuid,nodev,noexec none ${box}/sys`,
+        `mount -t proc none ${box}/proc`,
+        `exec chroot ${box} ${command}`,
+    ].join(" && ");
+    const own = net === "own" ? " --net" : "";
+    return `mkdir -p ${box}; unshare --mount --pid --ipc --uts --cgroup${own} --fork sh -c ${quote(inside)}`;
+}
+
 /** By how much what ends by time lasts longer on the debug kernel, where all else does too. */
 export const slowness = process.env.RIPTIDES_GUEST === "debug" ? 8 : 1;
 

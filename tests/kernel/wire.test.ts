@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as assert from "node:assert/strict";
 import { encodeStatsGet, type KernelMessage, type KernelStats } from "../../api/kernel-message";
-import { place, write } from "./machine";
+import { contained, place, quote, write } from "./machine";
 import {
     type Arrival,
     bearerOf,
@@ -14,6 +14,7 @@ import {
     scenarios,
     services,
     Wire,
+    wireProgram,
 } from "./wire";
 
 const stranger = 2999;
@@ -350,6 +351,13 @@ describe("kernel module: requests on the wire", function () {
             assert.equal(stats.connections, 0);
             assert.equal(stats.helper, true);
             assert.ok(stats.handshakes > 30n);
+        });
+
+        it("leaves from a container that has the program and nothing else: no resolver, no trust store, no helper", async () => {
+            const does = [`uid=${bindings.bound!.uid}`, connect, `send=${request("GET", "/contained")}`, "answer"];
+            const command = `${wireProgram} ${does.map(quote).join(" ")}`;
+            const output = await wire.machine.sh(contained(["wire"], command, "host"));
+            assert.match(output.trim().split("\n").at(-1)!, injected);
         });
 
         it("leaves from another network namespace, where the TLS helper is not", async () => {
