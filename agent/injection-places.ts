@@ -3,6 +3,20 @@ import { RiptidesError } from "../api";
 import type { KernelFacts } from "../api/kernel-message";
 import type { Order } from "./plan";
 
+/** Where an order injects, and what each of its alternatives implies. */
+export interface Claim {
+    order: Order;
+    places: string[];
+    alternatives: string[][];
+}
+
+/** What an order with these facts asks of {@link InjectionPlaces}. */
+export function claimOf(order: Order, facts: readonly KernelFacts[]): Claim {
+    const places = (order.wire?.injections ?? []).map(({ host, port }) => `${host}:${port}`);
+    // Most bindings of a node may have no place: theirs are not worked out.
+    return { order, places, alternatives: places.length > 0 ? facts.map(impliedBy) : [] };
+}
+
 /**
  * Where bindings inject, and for whom. The kernel injects one credential into a request: of two bindings that are
  * certain to be for one process, it would take either. That is certain when an alternative of one has all the facts of
@@ -15,9 +29,8 @@ export class InjectionPlaces {
     private readonly implied = new Map<string, Order>();
 
     /** Why an order cannot stand beside those that have taken places. */
-    refusal(order: Order, facts: readonly KernelFacts[]): RiptidesError | undefined {
-        const alternatives = facts.map(impliedBy);
-        for (const place of placesOf(order)) {
+    refusal({ places, alternatives }: Claim): RiptidesError | undefined {
+        for (const place of places) {
             for (const [self, ...wider] of alternatives) {
                 const other =
                     this.implied.get(place + self) ??
@@ -33,19 +46,14 @@ export class InjectionPlaces {
         return undefined;
     }
 
-    take(order: Order, facts: readonly KernelFacts[]): void {
-        const alternatives = facts.map(impliedBy);
-        for (const place of placesOf(order)) {
+    take({ order, places, alternatives }: Claim): void {
+        for (const place of places) {
             for (const texts of alternatives) {
                 keep(this.exact, place + texts[0], order);
                 texts.forEach((text) => keep(this.implied, place + text, order));
             }
         }
     }
-}
-
-function placesOf({ wire }: Order): string[] {
-    return (wire?.injections ?? []).map(({ host, port }) => `${host}:${port}`);
 }
 
 function keep(orders: Map<string, Order>, key: string, order: Order): void {

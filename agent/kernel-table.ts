@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { messageOf, RiptidesError } from "../api";
 import type { Resolution } from "./facts";
-import { InjectionPlaces } from "./injection-places";
+import { claimOf, InjectionPlaces } from "./injection-places";
 import type { Kernel, KernelBinding } from "./kernel";
 import { failureFields, Log } from "./log";
 import type { Order } from "./plan";
@@ -38,17 +38,18 @@ export class KernelTable {
         let injections = 0;
         for (const one of looked) {
             const { order, resolution } = one;
+            const claim = claimOf(order, resolution.facts);
             const needed = injections + (order.wire?.injections.length ?? 0);
             const failure =
                 (resolution.facts.length === 0 ? resolution.failures[0] : undefined) ??
-                places.refusal(order, resolution.facts) ??
+                places.refusal(claim) ??
                 this.lackOfRoom(inForce.length, needed) ??
                 this.keepTrust(order);
             if (failure) {
                 left.set(order.binding, failure);
                 continue;
             }
-            places.take(order, resolution.facts);
+            places.take(claim);
             inForce.push(one);
             injections = needed;
         }

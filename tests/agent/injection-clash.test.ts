@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { InjectionPlaces } from "../../agent/injection-places";
+import { claimOf, InjectionPlaces } from "../../agent/injection-places";
 import type { Order } from "../../agent/plan";
 import { VaultFailure } from "../../agent/vault";
 import type { KernelFacts } from "../../api/kernel-message";
@@ -20,8 +20,8 @@ function order(binding: string, { host, port } = place): Order {
 
 function clashes(first: KernelFacts[], second: KernelFacts[], at = place): boolean {
     const places = new InjectionPlaces();
-    places.take(order("first"), first);
-    return places.refusal(order("second", at), second) !== undefined;
+    places.take(claimOf(order("first"), first));
+    return places.refusal(claimOf(order("second", at), second)) !== undefined;
 }
 
 const executable = (inode: bigint) => ({ major: 254, minor: 1, inode });

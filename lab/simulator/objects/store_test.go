@@ -32,14 +32,20 @@ func signedRequest(t *testing.T, url, method, path, payload string, body []byte,
 		r.Header.Set("X-Amz-Security-Token", c.SessionToken)
 		said.headers = append(said.headers, "x-amz-security-token")
 	}
-	made, err := sign(r, said, c, payload, now)
+	authorize(t, r, said, c, payload, now)
+	return r
+}
+
+// authorize signs a request as said, and makes it one to be sent.
+func authorize(t *testing.T, r *http.Request, said *signed, c Credential, payload string, at time.Time) {
+	t.Helper()
+	made, err := sign(r, said, c, payload, at)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.RequestURI = ""
-	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+c.AccessKey+"/"+said.date+"/us-east-1/s3/aws4_request, SignedHeaders="+
-		strings.Join(said.headers, ";")+", Signature="+made.value)
-	return r
+	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+c.AccessKey+"/"+said.date+"/"+said.region+"/"+said.service+
+		"/aws4_request, SignedHeaders="+strings.Join(said.headers, ";")+", Signature="+made.value)
 }
 
 func TestObjectsAreStoredForSignedRequestsOnly(t *testing.T) {

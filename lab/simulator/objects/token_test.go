@@ -105,13 +105,7 @@ func signedForm(t *testing.T, server, form, service string, c Credential) *http.
 	if err != nil {
 		t.Fatal(err)
 	}
-	made, err := sign(r, said, c, payload, now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.RequestURI = ""
-	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+c.AccessKey+"/"+said.date+"/us-east-1/"+service+"/aws4_request, SignedHeaders="+
-		strings.Join(said.headers, ";")+", Signature="+made.value)
+	authorize(t, r, said, c, payload, now)
 	reply, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)
